@@ -1,0 +1,58 @@
+"""Seeing from its code whether a worker looks up, or stores, its answers itself."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_LOOKS = frozenset({"get_from_cache", "is_cached", "get_cache"})
+_STORES = frozenset({"save_to_cache", "get_cache"})
+
+
+class ByHand(NamedTuple):
+    """What ``consume_work`` does itself, so that nobody may do it for it."""
+
+    looks: bool
+    stores: bool
+
+
+def by_hand(worker: type, method: str, library: frozenset[type]) -> ByHand:
+    """Tell what `method` of `worker` does itself, or lets the worker's other methods do.
+
+    Only code counts, not whether it is reached: a worker that saves an answer, but not an error, is in charge of
+    saving. The methods of the classes in `library` are not looked into.
+    """
+    names = _names(worker, method, library)
+    return ByHand(looks=bool(names & _LOOKS), stores=bool(names & _STORES))
+
+
+def _names(worker: type, method: str, library: frozenset[type]) -> set[str]:
+    """Return all names used by `method`, its versions in base classes, and the methods that these call."""
+    seen: set[str] = set()
+    waiting = [method]
+    while waiting:
+        for function in _versions(worker, waiting.pop(), library):
+            new = set(_names_in(function.__code__)) - seen
+            seen |= new
+            waiting += sorted(new - _LOOKS - _STORES)
+    return seen
+
+
+def _versions(worker: type, name: str, library: frozenset[type]) -> Iterator[types.FunctionType]:
+    """Yield the functions called `name` on the user's own classes of the worker."""
+    for base in worker.__mro__:
+        value = vars(base).get(name)
+        if base in library or value is None:
+            continue
+        function = inspect.unwrap(getattr(value, "__func__", value)) if callable(value) else value
+        if isinstance(function, types.FunctionType):
+            yield function
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names_in(constant)

@@ -1,0 +1,1 @@
+"""Stores: what keeps the entries of caches. They know nothing of each other."""

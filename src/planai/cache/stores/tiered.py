@@ -1,0 +1,84 @@
+"""A store above another: recent records are read from memory, as long as nobody else has changed the lower store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable
+
+from planai.cache.store import Info, Record, Store
+from planai.cache.stores.memory import MemoryStore
+
+
+class TieredStore:
+    """Reads from `upper` first, and writes to `lower` first."""
+
+    def __init__(self, upper: MemoryStore, lower: Store) -> None:
+        self._upper = upper
+        self._lower = lower
+        self._seen: Hashable = None
+        # Readers take turns: each look at a file lets another thread run, and many at once would only switch.
+        self._reading = threading.Lock()
+
+    def get(self, space: str, key: str) -> Record | None:
+        """Return the record, or None."""
+        with self._reading:
+            version = self._current()
+            found = self._upper.get(space, key) if version is not None else None
+            if found is not None:
+                self._lower.touch(space, key)
+                return found
+            found = self._lower.get(space, key)
+            if found is not None and version is not None and self._lower.version() == version:
+                self._upper.put(space, key, found)
+            return found
+
+    def put(self, space: str, key: str, record: Record) -> None:
+        """Keep `record`."""
+        self._upper.delete(space, [key])
+        self._lower.put(space, key, record)
+        if self._current() is not None:
+            self._upper.put(space, key, record)
+
+    def delete(self, space: str, keys: Iterable[str] | None = None) -> int:
+        """Remove records."""
+        listed = None if keys is None else list(keys)
+        self._upper.delete(space, listed)
+        return self._lower.delete(space, listed)
+
+    def scan(self, space: str) -> list[Info]:
+        """Return what is known of all records, the least recently used first."""
+        return self._lower.scan(space)
+
+    def touch(self, space: str, key: str) -> None:
+        """Mark a record used."""
+        self._lower.touch(space, key)
+
+    def trim(self, space: str, now: float, entries: int | None, size: int | None) -> int:
+        """Remove what has expired, then the least recently used."""
+        gone = self._lower.trim(space, now, entries, size)
+        if gone:
+            self._upper.clear()
+        return gone
+
+    def version(self) -> Hashable:
+        """Return the version of the lower store."""
+        return self._lower.version()
+
+    def close(self) -> None:
+        """Forget what is in memory, and close the lower store."""
+        self._upper.clear()
+        self._lower.close()
+
+    def after_fork(self) -> None:
+        """Pass it on."""
+        self._reading = threading.Lock()
+        self._upper.after_fork()
+        self._lower.after_fork()
+
+    def _current(self) -> Hashable:
+        """Return the version of the lower store; forget everything when it is not the one seen before."""
+        version = self._lower.version()
+        if version != self._seen:
+            self._upper.clear()
+            self._seen = version
+        return version

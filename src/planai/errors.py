@@ -1,0 +1,105 @@
+"""Every error planai raises on purpose, as one tree.
+
+::
+
+    PlanaiError
+    ├── ConfigurationError (ValueError)   a setting or an argument that cannot be meant
+    │   └── WiringError                   all wiring mistakes of one graph, raised together
+    ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
+    ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
+    ├── RunFailed                         raised by ``run(raise_on_failure=True)``
+    ├── CacheError
+    │   ├── UnkeyableValue (TypeError)    a value that decides an answer, but has no identity
+    │   └── UnstorableValue (TypeError)   a value that would not come back from the cache as it went in
+    └── ModelError
+        ├── MissingDependency (ImportError)  a package that is installed only on request
+        ├── ModelUnavailable              no key, no server, no model file
+        └── InvalidAnswer                 refused, cut off, or still not valid after asking again
+
+``RunInterrupted`` stands outside: it is a ``KeyboardInterrupt``, so that Ctrl-C ends a program as it always does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PlanaiError(Exception):
+    """Base of every error that planai raises on purpose."""
+
+
+class ConfigurationError(PlanaiError, ValueError):
+    """A setting or an argument that cannot be meant."""
+
+
+class WiringError(ConfigurationError):
+    """All wiring mistakes of a graph, raised together when it is planned.
+
+    Attributes:
+        problems: one sentence a mistake, each naming the workers, the types and the remedy.
+    """
+
+    def __init__(self, graph: str, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        super().__init__(f"graph {graph!r} cannot run:\n{lines}")
+
+
+class PublishError(PlanaiError, ValueError):
+    """A task was published whose type is not declared, or that nobody consumes."""
+
+
+class OutsideCallError(PlanaiError, RuntimeError):
+    """Something was asked of a worker that it can only do while it consumes a task."""
+
+
+class RunFailed(PlanaiError):
+    """At least one call of a run failed for good, and ``raise_on_failure`` was set.
+
+    Attributes:
+        result: the `RunResult`, with the outputs that were reached and every failure.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run; what was computed until then stays in the cache.
+
+    Attributes:
+        result: the `RunResult` as far as the run came.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class CacheError(PlanaiError):
+    """Base of what can go wrong with a cache in a way that must not be passed over."""
+
+
+class UnkeyableValue(CacheError, TypeError):
+    """A value decides the answer, but nothing about it can be put into a key."""
+
+
+class UnstorableValue(CacheError, TypeError):
+    """A value would not come back from the cache as it went in."""
+
+
+class ModelError(PlanaiError):
+    """Base of what can go wrong when a model is asked."""
+
+
+class MissingDependency(ModelError, ImportError):
+    """A package is needed that a default installation leaves out."""
+
+
+class ModelUnavailable(ModelError):
+    """The model cannot be reached: no key, no server, or no model file."""
+
+
+class InvalidAnswer(ModelError):
+    """The model refused, was cut off, or its answer stayed invalid after asking again."""

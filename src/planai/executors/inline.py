@@ -1,0 +1,32 @@
+"""The executor that performs each call at once, in the thread of the run: the same order every time."""
+
+from __future__ import annotations
+
+from planai.call import Call
+from planai.executors.base import Perform, Post
+
+
+class InlineExecutor:
+    """Performs one call after the other in the calling thread."""
+
+    capacity = 1
+    waiting = 0
+
+    def start(self, perform: Perform, post: Post) -> None:
+        """Remember how to perform, and where to post."""
+        self._perform = perform
+        self._post = post
+
+    def submit(self, call: Call) -> None:
+        """Perform `call` now."""
+        self._post(self._perform(call))
+
+    def nudge(self) -> None:
+        """Do nothing: no call ever waits."""
+
+    def discard(self) -> list[Call]:
+        """Give back nothing: each call begins when it is submitted."""
+        return []
+
+    def stop(self) -> None:
+        """Do nothing: there are no threads."""

@@ -1,0 +1,134 @@
+"""The executor that performs calls in threads: as few as keep up with the work, as many as its waiting needs.
+
+Threads that all do short things hinder each other more than they help: each time one of them reads a file, another
+takes over. So one thread does what is there, one call after the other. Their number is doubled when calls have waited
+for some milliseconds although the processor has time to spare, or when calls are long enough for a switch not to
+matter. When nothing ends for so long, since all that run are waiting for something, each waiting call gets a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+from planai.call import Call
+from planai.errors import ConfigurationError
+from planai.executors.base import Perform, Post
+
+PATIENCE_SECONDS = 0.005
+"""How long a call may wait before more threads are called in: the interval at which Python switches threads."""
+
+_SPARE = 0.8
+"""Below so many processors in use, threads wait more than they work, and more of them get more done."""
+
+_LONG_SECONDS = 0.001
+"""Calls that cost so much processor time are not slowed by switches between threads, which take microseconds."""
+
+
+class ThreadExecutor:
+    """Performs calls in up to `max_workers` daemon threads, started as they are needed."""
+
+    def __init__(self, max_workers: int = 64) -> None:
+        if max_workers < 1:
+            raise ConfigurationError(f"max_workers is {max_workers!r}: at least one thread is needed")
+        self.capacity = max_workers
+        self._calls: deque[tuple[Call, float]] = deque()
+        self._lock = threading.Lock()
+        self._wakeups = threading.Semaphore(0)
+        self._busy = 0
+        self._idle = 0
+        self._stopped = False
+        self._done = 0
+        self._look = (0.0, 0.0, 0)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no thread has taken."""
+        return len(self._calls)
+
+    def start(self, perform: Perform, post: Post) -> None:
+        """Remember how to perform, and where to post."""
+        self._perform = perform
+        self._post = post
+        self._look = (time.perf_counter(), time.process_time(), 0)
+
+    def submit(self, call: Call) -> None:
+        """Queue `call`, and see to it that at least one thread is up."""
+        with self._lock:
+            self._calls.append((call, time.perf_counter()))
+            if not self._busy:
+                self._summon()
+
+    def nudge(self) -> None:
+        """Give every waiting call a thread of its own, as far as the limit allows."""
+        with self._lock:
+            for _ in range(len(self._calls)):
+                self._summon()
+
+    def discard(self) -> list[Call]:
+        """Give back the calls that no thread has taken."""
+        left = []
+        while taken := self._take():
+            left.append(taken[0])
+        return left
+
+    def stop(self) -> None:
+        """Let each thread end after its present call."""
+        with self._lock:
+            self._stopped = True
+            for _ in range(self._idle):
+                self._wakeups.release()
+            self._idle = 0
+
+    def _summon(self) -> None:
+        """Wake or start one thread; the lock is held."""
+        if self._stopped or self._busy >= self.capacity:
+            return
+        self._busy += 1
+        if self._idle:
+            self._idle -= 1
+            self._wakeups.release()
+        else:
+            threading.Thread(target=self._work, name="planai-worker", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            while taken := self._take():
+                call, since = taken
+                now = time.perf_counter()
+                if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > PATIENCE_SECONDS:
+                    self._grow()
+                self._post(self._perform(call))
+                self._done += 1
+            if not self._rest():
+                return
+
+    def _grow(self) -> None:
+        """Double the threads where that gets more done."""
+        with self._lock:
+            before, cpu_before, done_before = self._look
+            now, cpu, done = self._look = (time.perf_counter(), time.process_time(), self._done)
+            in_use = (cpu - cpu_before) / max(now - before, 1e-9)
+            each = (cpu - cpu_before) / max(done - done_before, 1)
+            if in_use < _SPARE or each > _LONG_SECONDS:
+                for _ in range(min(len(self._calls), self._busy)):
+                    self._summon()
+
+    def _take(self) -> tuple[Call, float] | None:
+        try:
+            return self._calls.popleft()
+        except IndexError:
+            return None
+
+    def _rest(self) -> bool:
+        """Wait to be summoned, and tell whether to go on."""
+        with self._lock:
+            if self._calls and not self._stopped:  # came in after the last look
+                return True
+            self._busy -= 1
+            if self._stopped:
+                return False
+            self._idle += 1
+        self._wakeups.acquire()
+        return not self._stopped

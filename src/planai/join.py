@@ -1,0 +1,75 @@
+"""Joins: workers that wait until no work is left below a common ancestor, and then consume everything at once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from pydantic import Field
+
+from planai.errors import OutsideCallError
+from planai.task import Task
+from planai.worker import TaskWorker, task_types_of
+
+
+class InitialTaskWorker(TaskWorker):
+    """The first step of every chain; as `join_type` it joins all that comes of one initial task."""
+
+    def consume_work(self, task: Task) -> None:
+        """Never called: the run itself submits initial tasks."""
+        raise OutsideCallError("InitialTaskWorker stands for the start of a run and consumes nothing")
+
+
+class JoinedTaskWorker(TaskWorker):
+    """Consumes together all tasks that descend from one task of `join_type`, once no work is left below it.
+
+    Attributes:
+        join_type: the worker class upstream whose every published task starts a group of its own.
+        enable_trace: kept for programs that set it; every join can be traced.
+    """
+
+    join_type: type[TaskWorker] = Field(default=InitialTaskWorker)
+    enable_trace: bool = False
+
+    @abstractmethod
+    def consume_work_joined(self, tasks: list[Any]) -> None:
+        """Consume the tasks of one group, in the order of their provenance.
+
+        The parameter is called ``tasks`` (or ``task``), and its annotation is ``list[T]``.
+        """
+
+    def consume_work(self, task: Any) -> None:
+        """Consume a group of one."""
+        self.consume_work_joined([task])
+
+    def perform_call(self, tasks: tuple[Task, ...]) -> None:
+        """Consume the group."""
+        self.consume_work_joined(list(tasks))
+
+    def get_task_classes(self) -> list[type[Task]]:
+        """Return the type that the worker consumes groups of."""
+        return task_types_of(type(self), "consume_work_joined", ("tasks", "task"))
+
+
+class MergedTaskWorker(JoinedTaskWorker):
+    """Consumes together tasks of several types that descend from one task of `join_type`.
+
+    Attributes:
+        merged_types: the types; the order of the keys that `consume_work_merged` gets.
+    """
+
+    merged_types: list[type[Task]]
+
+    @abstractmethod
+    def consume_work_merged(self, tasks: dict[str, list[Task]]) -> None:
+        """Consume one group: for each type's name its tasks, in the order of their provenance."""
+
+    def consume_work_joined(self, tasks: list[Task]) -> None:
+        """Sort the group by type."""
+        self.consume_work_merged(
+            {kind.__name__: [task for task in tasks if isinstance(task, kind)] for kind in self.merged_types}
+        )
+
+    def get_task_classes(self) -> list[type[Task]]:
+        """Return `merged_types`."""
+        return self.merged_types

@@ -1,0 +1,1 @@
+"""A run: a pure state that turns events into calls, and the loop that feeds it."""

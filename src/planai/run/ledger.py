@@ -1,0 +1,71 @@
+"""Ledger: how much work is alive below each node of the provenance, and what waits for a node to end."""
+
+from __future__ import annotations
+
+from planai.provenance import ROOT, Provenance
+from planai.task import Task, lineage_of
+
+
+class Ledger:
+    """Counts live work on provenance nodes, one step up and down a chain at a time.
+
+    A node is alive while a call for its task waits or runs, or while a child of it is alive. When nothing keeps it
+    alive any more, the joins that wait for it fire one by one, nearest first; then it ends, once and for all.
+    """
+
+    def __init__(self) -> None:
+        self._alive: dict[Provenance, int] = {}
+        self._groups: dict[Provenance, dict[str, list[Task]]] = {}
+
+    @property
+    def waiting(self) -> list[Provenance]:
+        """The nodes for which joins wait."""
+        return list(self._groups)
+
+    def hold(self, node: Provenance) -> None:
+        """Keep `node` alive once more; a new node also keeps its nearest living ancestor alive."""
+        if node in self._alive:
+            self._alive[node] += 1
+            return
+        self._alive[node] = 1
+        holder = self._holder(node)
+        if holder is not None:
+            self._alive[holder] += 1
+
+    def release(self, node: Provenance) -> Provenance | None:
+        """Undo one `hold`, and return the node, if any, whose joins are to fire now.
+
+        Whoever gets a node back must `hold` it before anything else happens.
+        """
+        current: Provenance | None = node
+        while current is not None:
+            self._alive[current] -= 1
+            if self._alive[current]:
+                return None
+            if current in self._groups:
+                return current
+            del self._alive[current]
+            current = self._holder(current)
+        return None
+
+    def gather(self, node: Provenance, join: str, task: Task) -> None:
+        """Let `task` wait for `node` to end, for the join at the key `join`."""
+        self._groups.setdefault(node, {}).setdefault(join, []).append(task)
+
+    def take(self, node: Provenance, depths: dict[str, int]) -> tuple[str, tuple[Task, ...]]:
+        """Take out the nearest join that waits for `node`, and its tasks in the order of their provenance."""
+        groups = self._groups[node]
+        join = min(groups, key=depths.__getitem__)
+        tasks = groups.pop(join)
+        if not groups:
+            del self._groups[node]
+        return join, tuple(sorted(tasks, key=lambda task: lineage_of(task).provenance.order()))
+
+    def _holder(self, node: Provenance) -> Provenance | None:
+        """Return the nearest living ancestor. What descends from ended work is held further up."""
+        parent = node.parent
+        while parent is not None and parent is not ROOT:
+            if parent in self._alive:
+                return parent
+            parent = parent.parent
+        return None

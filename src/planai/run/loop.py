@@ -1,0 +1,198 @@
+"""The loop of a run: one thread feeds the state with events, and the executor with calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from planai.board import Board
+from planai.call import Call, Router, perform
+from planai.errors import RunInterrupted
+from planai.events import Event, Printed, Stopped, Submitted
+from planai.executors.base import Executor
+from planai.executors.threads import PATIENCE_SECONDS
+from planai.plan import Plan
+from planai.run.result import RunResult
+from planai.run.state import RunState
+from planai.task import Task, lineage_of
+from planai.worker import TaskWorker
+
+GRACE_SECONDS = 10.0
+"""How long an interrupted run waits for calls that are being made; Ctrl-C again ends the wait."""
+
+
+class Observer:
+    """Watches a run; this one does not look. A screen overrides what it needs."""
+
+    def started(self, board: Board, total: int | None) -> None:
+        """The run begins; `board` changes while it goes on, `total` is the number of initial tasks if known."""
+
+    def printed(self, worker: str, text: str) -> None:
+        """A worker has something to say."""
+
+    def stopping(self, running: int) -> None:
+        """The run was interrupted and waits for `running` calls."""
+
+    def ended(self, result: RunResult) -> None:
+        """The run is over."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a plan: its state, its inbox, and who performs and watches."""
+
+    plan: Plan
+    executor: Executor
+    observer: Observer
+    state: RunState
+    inbox: SimpleQueue[Event]
+    routers: dict[str, Router]
+
+    def perform(self, call: Call) -> Event:
+        """Make `call`, in whatever thread the executor chose."""
+        key = call.worker
+
+        def tell(text: str) -> None:
+            self.inbox.put(Printed(key, text))
+
+        return perform(call, self.plan.nodes[key].performer, self.routers[key], tell)
+
+    def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
+        """Feed events and initial tasks until nothing is left to do."""
+        more = True
+        while True:
+            while more and self.state.hungry:
+                more = self._submit_next(initial)
+            if self.state.idle and not more and self.inbox.empty():
+                return
+            self._handle(self._next_event())
+            self._drain()
+
+    def stop(self) -> None:
+        """Start nothing new, and wait a while for the calls that are being made."""
+        self._handle(Stopped())
+        self.state.give_back(self.executor.discard())
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not self.state.idle:
+            self._handle(self.inbox.get(timeout=max(0.0, deadline - time.monotonic())))
+
+    def _next_event(self) -> Event:
+        """Wait for an event; while calls wait, too, let the executor know when nothing happens."""
+        while self.executor.waiting:
+            try:
+                return self.inbox.get(timeout=PATIENCE_SECONDS)
+            except Empty:
+                self.executor.nudge()
+        return self.inbox.get()
+
+    def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
+        for worker, task in initial:
+            self._handle(Submitted(self.plan.entry(worker, task), task))
+            return True
+        return False
+
+    def _drain(self) -> None:
+        while not self.inbox.empty():
+            self._handle(self.inbox.get_nowait())
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Printed):
+            self.observer.printed(event.worker, event.text)
+            return
+        for call in self.state.handle(event):
+            self.executor.submit(call)
+
+
+def run_plan(
+    plan: Plan,
+    initial: Iterable[tuple[TaskWorker, Task]],
+    executor: Executor,
+    observer: Observer,
+) -> RunResult:
+    """Run `plan` over `initial` tasks, and return what came of it.
+
+    Raises:
+        RunInterrupted: Ctrl-C was pressed; it carries the result so far.
+        ConfigurationError: an initial task does not fit its worker.
+    """
+    run = Run(
+        plan,
+        executor,
+        observer,
+        RunState(plan, executor.capacity),
+        SimpleQueue(),
+        {key: plan.router(key) for key in plan.nodes},
+    )
+    began = time.perf_counter()
+    observer.started(run.state.board, len(initial) if isinstance(initial, list | tuple) else None)
+    result: RunResult | None = None
+    try:
+        result = _guarded(run, initial, began)
+    finally:
+        executor.stop()
+        observer.ended(result or _result(run, began, interrupted=True))
+    if result.interrupted:
+        raise RunInterrupted(f"run of {plan.name!r} was interrupted: {_how_far(result)}", result)
+    return result
+
+
+def _guarded(run: Run, initial: Iterable[tuple[TaskWorker, Task]], began: float) -> RunResult:
+    """Run to the end, with every worker's ``init`` before and ``completed`` after it."""
+    started: list[TaskWorker] = []
+    executor = run.executor
+    executor.start(run.perform, run.inbox.put)
+    try:
+        for worker in run.plan.keys:
+            started.append(worker)
+            worker.init()
+        run.go(iter(initial))
+    except KeyboardInterrupt:
+        _stop_quietly(run)
+        return _result(run, began, interrupted=True)
+    except BaseException:
+        _stop_quietly(run)
+        raise
+    finally:
+        for worker in started:
+            _complete(worker, run)
+    return _result(run, began)
+
+
+def _stop_quietly(run: Run) -> None:
+    """Stop; a second Ctrl-C, or the end of the grace period, leaves running calls behind."""
+    run.observer.stopping(run.state.running)
+    try:
+        run.stop()
+    except (KeyboardInterrupt, Empty):
+        return
+
+
+def _complete(worker: TaskWorker, run: Run) -> None:
+    """Let `worker` clean up; what goes wrong there is reported, and must not hide what the run has brought."""
+    try:
+        worker.completed()
+    except Exception as error:  # noqa: BLE001 - a user's method
+        run.observer.printed(worker.name, f"completed() raised {type(error).__name__}: {error}")
+
+
+def _result(run: Run, began: float, *, interrupted: bool = False) -> RunResult:
+    state = run.state
+    return RunResult(
+        outputs=sorted(state.outputs, key=lambda task: lineage_of(task).provenance.order()),
+        failures=list(state.failures),
+        workers={key: state.board.workers[key] for key in run.plan.keys.values()},
+        seconds=time.perf_counter() - began,
+        interrupted=interrupted,
+        unfinished=state.dropped + state.running,
+        total=state.board.total(),
+    )
+
+
+def _how_far(result: RunResult) -> str:
+    total = result.total
+    return (
+        f"{total.completed} calls done, {result.unfinished} left; "
+        "what cached workers computed is kept and will be replayed"
+    )

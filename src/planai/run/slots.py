@@ -1,0 +1,94 @@
+"""Slots: calls that are ready to start, the deepest first, within the limits of each kind of worker."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+
+from planai.call import Call
+from planai.plan import Limit, Plan
+
+
+class _Usage:
+    """How many calls of a limited kind are running."""
+
+    __slots__ = ("count", "used", "workers")
+
+    def __init__(self, limit: Limit) -> None:
+        self.workers = limit.workers
+        self.count = limit.count
+        self.used = 0
+
+
+class Slots:
+    """A queue of ready calls that gives out the deepest ones whose limits allow it."""
+
+    def __init__(self, plan: Plan, capacity: int) -> None:
+        self._capacity = capacity
+        self._running = 0
+        self._size = 0
+        order = sorted(plan.nodes.values(), key=lambda node: -node.depth)
+        self._rank = {node.key: rank for rank, node in enumerate(order)}
+        self._queues: list[deque[Call]] = [deque() for _ in order]
+        # Ranks of the queues that hold calls and whose limits are not known to be reached.
+        self._open: list[int] = []
+        self._listed = [False] * len(order)
+        usages = [_Usage(limit) for limit in plan.limits]
+        self._usages = [[usage for usage in usages if node.key in usage.workers] for node in order]
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def running(self) -> int:
+        """Calls that were given out and not released."""
+        return self._running
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more ready calls could start at once."""
+        return self._running + self._size < self._capacity
+
+    def add(self, call: Call) -> None:
+        """Queue `call`."""
+        rank = self._rank[call.worker]
+        self._queues[rank].append(call)
+        self._size += 1
+        self._list(rank)
+
+    def take(self) -> list[Call]:
+        """Give out calls, the deepest first, while there is room."""
+        taken = []
+        while self._open and self._running < self._capacity:
+            rank = self._open[0]
+            if not self._queues[rank] or any(usage.used >= usage.count for usage in self._usages[rank]):
+                heapq.heappop(self._open)
+                self._listed[rank] = False
+                continue
+            taken.append(self._queues[rank].popleft())
+            self._size -= 1
+            self._running += 1
+            for usage in self._usages[rank]:
+                usage.used += 1
+        return taken
+
+    def release(self, call: Call) -> None:
+        """Take note that `call` runs no more."""
+        rank = self._rank[call.worker]
+        self._running -= 1
+        for usage in self._usages[rank]:
+            usage.used -= 1
+            for key in usage.workers:
+                self._list(self._rank[key])
+
+    def clear(self) -> int:
+        """Drop all that waits; return how many calls that were."""
+        dropped, self._size = self._size, 0
+        for queue in self._queues:
+            queue.clear()
+        return dropped
+
+    def _list(self, rank: int) -> None:
+        if self._queues[rank] and not self._listed[rank]:
+            self._listed[rank] = True
+            heapq.heappush(self._open, rank)

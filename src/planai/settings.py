@@ -1,0 +1,113 @@
+"""The metaclass by which a worker's settings are pydantic fields, however briefly a subclass writes them.
+
+``cache_ttl = 3600`` and ``output_types = [Result]`` in the body of a subclass override the inherited fields and are
+validated against their types; a bare name that is no field becomes a class variable, as in any other class.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo, ModelPrivateAttr
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:  # it has no public name
+    ModelMetaclass = type(BaseModel)
+
+GUARD = "__planai_guard__"
+"""The mark of a method that `WorkerMeta` has wrapped."""
+
+
+class WorkerMeta(ModelMetaclass):
+    """Annotates bare names before pydantic sees them, and guards ``consume_work`` afterwards."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        """Make the class."""
+        inherited = _inherited_fields(bases)
+        added = {
+            key: inherited[key].rebuild_annotation() if key in inherited else ClassVar[Any]
+            for key, value in namespace.items()
+            if key not in _annotated(namespace) and _is_bare_setting(key, value, inherited)
+        }
+        _annotate(namespace, added)
+        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+        _guard_consume_work(cls)
+        return cls
+
+
+def _inherited_fields(bases: tuple[type, ...]) -> dict[str, FieldInfo]:
+    fields: dict[str, FieldInfo] = {}
+    for base in reversed(bases):
+        fields.update(getattr(base, "model_fields", {}))
+    return fields
+
+
+def _is_bare_setting(name: str, value: object, inherited: Container[str]) -> bool:
+    """Tell plain data from methods, properties, nested classes and what pydantic handles itself."""
+    if name.startswith("_") or name == "model_config":
+        return False
+    if isinstance(value, FieldInfo) or inspect.isclass(value):
+        return name in inherited  # a new one is for pydantic to judge
+    return not (
+        inspect.isroutine(value)
+        or hasattr(type(value), "__get__")  # property, cached_property, lru_cache, pydantic's decorators
+        or isinstance(value, ModelPrivateAttr)
+    )
+
+
+def _annotated(namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return the annotations of a class body that is about to become a class."""
+    if "__annotations__" in namespace or sys.version_info < (3, 14):
+        return dict(namespace.get("__annotations__", {}))
+    annotationlib = importlib.import_module("annotationlib")  # exists from Python 3.14 on
+
+    annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+    if annotate is None:
+        return {}
+    forward = annotationlib.Format.FORWARDREF
+    return dict(annotationlib.call_annotate_function(annotate, forward))
+
+
+def _annotate(namespace: dict[str, Any], added: dict[str, Any]) -> None:
+    """Add annotations to a class body; from Python 3.14 on, by a function that is asked for them later."""
+    if not added:
+        return
+    if "__annotations__" in namespace or sys.version_info < (3, 14):
+        namespace["__annotations__"] = {**namespace.get("__annotations__", {}), **added}
+        return
+    annotationlib = importlib.import_module("annotationlib")  # exists from Python 3.14 on
+
+    own = annotationlib.get_annotate_from_class_namespace(namespace)
+
+    def annotate(wanted: Any, /) -> dict[str, Any]:
+        return {**added, **(annotationlib.call_annotate_function(own, wanted) if own else {})}
+
+    namespace.pop("__annotate_func__", None)
+    namespace["__annotate__"] = annotate
+
+
+def _guard_consume_work(cls: type) -> None:
+    """Let a call of ``consume_work`` from outside of a run be made the way a run makes it."""
+    consume: Callable[..., None] | None = getattr(cls, "consume_work", None)
+    if consume is None or hasattr(consume, GUARD) or getattr(consume, "__isabstractmethod__", False):
+        return
+    cls.consume_work = _guarded(consume)  # type: ignore[attr-defined]
+
+
+def _guarded(consume: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(consume)
+    def consume_work(self: Any, task: Any) -> None:
+        if self.is_consuming():
+            consume(self, task)
+        else:
+            self.consume_outside_run(task)
+
+    setattr(consume_work, GUARD, True)
+    return consume_work

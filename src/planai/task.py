@@ -1,0 +1,233 @@
+"""Task: the typed data that flows through a graph, and remembers what it was computed from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from xml.etree import ElementTree as ET
+
+from pydantic import BaseModel
+
+from planai.provenance import ROOT, Provenance, ProvenanceChain
+
+T = TypeVar("T", bound="Task")
+
+
+class Lineage(NamedTuple):
+    """What a run knows of a task beyond its fields.
+
+    Attributes:
+        provenance: the node of the chain that ends with this task.
+        previous: the task that was consumed when this one was published.
+        injected: tasks added by `Task.inject_input`, newest first.
+        private_state: what `Task.add_private_state` put there; handed on to what is published from the task.
+        retries: how often consuming this task failed and was tried again.
+    """
+
+    provenance: Provenance = ROOT
+    previous: Task | None = None
+    injected: tuple[Task, ...] = ()
+    private_state: dict[str, Any] | None = None
+    retries: int = 0
+
+
+_NOWHERE = Lineage()
+
+
+class ClassNameAttribute:
+    """The class's name, read as ``task.name``; a field called ``name`` takes its place without a clash.
+
+    It hides from its class, where pydantic would take it for the default of such a field.
+    """
+
+    def __get__(self, instance: object | None, owner: type) -> str:
+        if instance is None:
+            raise AttributeError("name")
+        return owner.__name__
+
+
+class Task(BaseModel):
+    """A unit of work or a result: a pydantic model that a worker consumes and publishes.
+
+    Two tasks are equal when they have the same class and fields, wherever they come from.
+
+    >>> class Page(Task):
+    ...     url: str
+    >>> Page(url="a") == Page(url="a")
+    True
+    >>> Page(url="a").name
+    'Page'
+    """
+
+    # A slot, since reading a pydantic private attribute takes microseconds, and every call reads several.
+    __slots__ = ("_lineage",)
+
+    name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Task):
+            return NotImplemented
+        return (
+            type(self) is type(other)
+            and self.__dict__ == other.__dict__
+            and self.__pydantic_extra__ == other.__pydantic_extra__
+        )
+
+    # Without this line Python would make every task unhashable; pydantic gives frozen models a hash of their own.
+    __hash__ = BaseModel.__hash__
+
+    def __bool__(self) -> bool:
+        # ``if cached := self.get_from_cache(task)`` must see a task, also one whose class defines ``__len__``.
+        return True
+
+    def __copy__(self) -> Self:
+        return set_lineage(super().__copy__(), lineage_of(self))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return set_lineage(super().__deepcopy__(memo), lineage_of(self))
+
+    @property
+    def retry_count(self) -> int:
+        """How often consuming this task failed and was tried again."""
+        return lineage_of(self).retries
+
+    def increment_retry_count(self) -> None:
+        """Count one more failed try."""
+        lineage = lineage_of(self)
+        set_lineage(self, lineage._replace(retries=lineage.retries + 1))
+
+    def provenance(self) -> ProvenanceChain:
+        """Return the steps that led to this task, oldest first; empty outside of a run."""
+        return lineage_of(self).provenance.chain()
+
+    def copy_provenance(self) -> list[tuple[str, int]]:
+        """Return `provenance` as a list of one's own."""
+        return list(self.provenance())
+
+    def prefix(self, length: int) -> ProvenanceChain:
+        """Return the first `length` steps of the provenance."""
+        return self.provenance()[:length]
+
+    def prefix_for_input_task(self, worker: type) -> ProvenanceChain | None:
+        """Return the provenance up to the last step made by the worker class `worker`, or None.
+
+        It is what `JoinedTaskWorker` joins on, and what `TaskWorker.watch` takes.
+        """
+        node = lineage_of(self).provenance.nearest({worker.__name__})
+        return None if node is None else node.chain()
+
+    def find_input_task(self, task_type: type[T]) -> T | None:
+        """Return the nearest task of `task_type` that this one was computed from, or None."""
+        return next((task for task in _inputs(self) if isinstance(task, task_type)), None)
+
+    def find_input_tasks(self, task_type: type[T]) -> list[T]:
+        """Return all tasks of `task_type` that this one was computed from, oldest first."""
+        return [task for task in _inputs(self) if isinstance(task, task_type)][::-1]
+
+    def previous_input_task(self) -> Task | None:
+        """Return the task that was consumed when this one was published, or None."""
+        return next(_inputs(self), None)
+
+    def copy_input_provenance(self) -> list[Task]:
+        """Return all tasks that this one was computed from, oldest first."""
+        return list(_inputs(self))[::-1]
+
+    def inject_input(self, task: Task) -> Self:
+        """Add `task` as the newest of those that this one was computed from, and return this task."""
+        lineage = lineage_of(self)
+        return set_lineage(self, lineage._replace(injected=(task, *lineage.injected)))
+
+    def add_private_state(self, key: str, value: Any) -> None:
+        """Attach `value` to this task and to all that is published from it; it is no field and is never cached."""
+        lineage = lineage_of(self)
+        set_lineage(self, lineage._replace(private_state={**(lineage.private_state or {}), key: value}))
+
+    def get_private_state(self, key: str) -> Any:
+        """Take out and return what was attached under `key`; None where there is nothing (any more)."""
+        lineage = lineage_of(self)
+        state = dict(lineage.private_state or {})
+        value = state.pop(key, None)
+        set_lineage(self, lineage._replace(private_state=state or None))
+        return value
+
+    def copy_public(self, deep: bool = False) -> Self:
+        """Return a task with the same fields, extras and set of given fields, but with no provenance.
+
+        Args:
+            deep: copy what the fields hold, too, instead of sharing it.
+        """
+        return snapshot(copy.deepcopy(self) if deep else self)
+
+    def is_type(self, task_type: type[Task]) -> bool:
+        """Tell whether this is exactly a `task_type`, and not a subclass of it."""
+        return type(self) is task_type
+
+    def model_dump_xml(self) -> str:
+        """Return the fields as indented XML, the way a model reads them best.
+
+        >>> class Page(Task):
+        ...     url: str
+        ...     tags: list[str]
+        >>> print(Page(url="a<b", tags=["x"]).model_dump_xml())
+        <Page>
+          <url>a&lt;b</url>
+          <tags>
+            <item>x</item>
+          </tags>
+        </Page>
+        """
+        root = _element(type(self).__name__, self.model_dump(mode="json"))
+        ET.indent(root)
+        return ET.tostring(root, encoding="unicode")
+
+
+_SLOT = Task.__dict__["_lineage"]
+_ALL_FIELDS: dict[type[Task], set[str]] = {}
+
+
+def lineage_of(task: Task) -> Lineage:
+    """Return what a run knows of `task` beyond its fields."""
+    try:
+        found: Lineage = _SLOT.__get__(task)
+    except AttributeError:
+        return _NOWHERE
+    return found
+
+
+def set_lineage(task: T, lineage: Lineage) -> T:
+    """Let `task` have `lineage`, and return it."""
+    _SLOT.__set__(task, lineage)
+    return task
+
+
+def snapshot(task: T) -> T:
+    """Return a copy that later assignments to `task` do not reach, without its lineage."""
+    copied = BaseModel.__copy__(task)
+    # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
+    if copied.__pydantic_extra__ is None and len(copied.model_fields_set) == len(copied.__dict__):
+        shared = _ALL_FIELDS.setdefault(type(task), copied.__pydantic_fields_set__)
+        object.__setattr__(copied, "__pydantic_fields_set__", shared)
+    return copied
+
+
+def _inputs(task: Task) -> Iterator[Task]:
+    """Yield the tasks that `task` was computed from, newest first."""
+    current: Task | None = task
+    while current is not None:
+        lineage = lineage_of(current)
+        yield from lineage.injected
+        if lineage.previous is not None:
+            yield lineage.previous
+        current = lineage.previous
+
+
+def _element(tag: str, value: Any) -> ET.Element:
+    element = ET.Element(tag)
+    if isinstance(value, dict):
+        element.extend(_element(str(key), item) for key, item in value.items())
+    elif isinstance(value, list):
+        element.extend(_element("item", item) for item in value)
+    elif value is not None:
+        element.text = str(value)
+    return element

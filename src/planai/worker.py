@@ -1,0 +1,271 @@
+"""TaskWorker: consumes tasks of one type, publishes tasks of others, and has its settings as typed fields."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+import threading
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planai.call import Activation, Router, current_activation, need_activation
+from planai.errors import ConfigurationError, OutsideCallError, PublishError
+from planai.settings import WorkerMeta
+from planai.task import ClassNameAttribute, Task
+
+SinkCallback = Callable[[dict[str, Any], Task], None]
+
+
+class Wiring(Protocol):
+    """What a worker asks of the graph that it was added to, so that ``worker.next(...)`` works."""
+
+    def set_dependency(self, upstream: TaskWorker, downstream: TaskWorker) -> TaskWorker:
+        """Let `downstream` consume what `upstream` publishes, and return it."""
+
+    def set_sink(self, worker: TaskWorker, output_type: type[Task], notify: SinkCallback | None = None) -> None:
+        """Collect what `worker` publishes of `output_type`."""
+
+
+class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
+    """A step of a graph. Subclasses declare settings, ``output_types``, and ``consume_work``.
+
+    >>> class Number(Task):
+    ...     value: int
+    >>> class Double(TaskWorker):
+    ...     output_types = [Number]
+    ...     factor = 2
+    ...     def consume_work(self, task: Number) -> None:
+    ...         self.publish_work(Number(value=task.value * self.factor))
+
+    Attributes:
+        output_types: the task types that the worker may publish, subclasses included.
+        num_retries: how often a call that raised is tried again.
+        lock: a lock for what the worker's threads share.
+
+    Raises:
+        ConfigurationError: a setting is passed that does not exist.
+        pydantic.ValidationError: a setting has the wrong type.
+    """
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        protected_namespaces=(),
+        validate_assignment=True,
+        validate_default=True,
+    )
+
+    output_types: list[type[Task]] = Field(default_factory=list)
+    num_retries: int = Field(default=0, ge=0)
+
+    name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
+
+    if typing.TYPE_CHECKING:
+        lock: threading.RLock
+
+    def __init__(self, **settings: Any) -> None:
+        early = dict(self.__dict__)  # set by a subclass before it called this
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            _refuse_unknown(type(self), error)
+            raise
+        self.__dict__.update(early)
+        self.__dict__["lock"] = threading.RLock()
+        self.__dict__["_wirings"] = []
+
+    # Workers are told apart by identity: two with the same settings are two steps of a graph.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Validate what is a setting; keep anything else as an ordinary attribute."""
+        if name in type(self).model_fields or name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    # ---- what subclasses write
+
+    @abstractmethod
+    def consume_work(self, task: Any) -> None:
+        """Compute, and publish results with `publish_work`.
+
+        The parameter is called ``task``, and its annotation is the type that the worker consumes.
+        """
+
+    def init(self) -> None:
+        """Get ready; called once when a run starts, in the thread that runs the graph."""
+
+    def completed(self) -> None:
+        """Clean up; called once when a run ends, however it ends."""
+
+    # ---- what they use meanwhile
+
+    def publish_work(self, task: Task, input_task: Task | None = None, consumer: TaskWorker | None = None) -> None:
+        """Publish `task`; it leaves the call when the call ends well, so that a retry cannot publish twice.
+
+        Args:
+            task: an instance of one of `output_types`. A copy is taken, so the object may be used again.
+            input_task: the task from which it was computed; by default the one that is being consumed.
+            consumer: who shall get it, where several workers downstream consume its type.
+
+        Raises:
+            PublishError: the type is not declared, or nobody (or more than one) would get the task.
+            OutsideCallError: nothing is being consumed.
+        """
+        need_activation(f"publishing from {self.name!r}").publish(task, input_task, consumer)
+
+    def print(self, *args: object) -> None:
+        """Show a line to the person who watches the run, above its progress display."""
+        activation = current_activation()
+        text = " ".join(str(arg) for arg in args)
+        (print if activation is None else activation.tell)(text)
+
+    @property
+    def elapsed_time(self) -> float:
+        """Seconds since the present call of ``consume_work`` began."""
+        return need_activation(f"{self.name}.elapsed_time").elapsed
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger called after the worker's module and class."""
+        return logging.getLogger(f"{type(self).__module__}.{type(self).__name__}")
+
+    # ---- wiring
+
+    def next(self, downstream: TaskWorker) -> TaskWorker:
+        """Let `downstream` consume what this worker publishes, and return it, for the next link of the chain."""
+        return self._wiring().set_dependency(self, downstream)
+
+    def sink(self, output_type: type[Task], notify: SinkCallback | None = None) -> None:
+        """Collect what this worker publishes of `output_type`; see `Graph.set_sink`."""
+        self._wiring().set_sink(self, output_type, notify)
+
+    def attach(self, wiring: Wiring) -> None:
+        """Remember the graph that the worker was added to. Graphs call this."""
+        self.__dict__["_wirings"].append(wiring)
+
+    def get_task_class(self) -> type[Task]:
+        """Return the type that the worker consumes.
+
+        Raises:
+            ConfigurationError: ``consume_work`` has no parameter ``task`` with a Task type as its annotation.
+        """
+        return self.get_task_classes()[0]
+
+    def get_task_classes(self) -> list[type[Task]]:
+        """Return the types that the worker consumes: one, or those of a union."""
+        return task_types_of(type(self), "consume_work", ("task",))
+
+    # ---- how a call is made
+
+    def perform_call(self, tasks: tuple[Task, ...]) -> None:
+        """Consume what a call brings. Kinds of workers differ here; what is to be computed is `consume_work`."""
+        self.consume_work(tasks[0])
+
+    def is_consuming(self) -> bool:
+        """Tell whether the present call is one of this worker's."""
+        activation = current_activation()
+        return activation is not None and activation.worker is self
+
+    def consume_outside_run(self, task: Task) -> None:
+        """Make a call that nobody routes: ``worker.consume_work(task)``, called by hand."""
+        with Activation(self, (task,), self.outside_router()):
+            self.perform_call((task,))
+
+    def outside_router(self) -> Router:
+        """Return what becomes of tasks that are published outside of a run: here, an error."""
+
+        def refuse(task: Task, consumer: object) -> tuple[str, ...]:
+            raise OutsideCallError(
+                f"{self.name!r} publishes a {type(task).__name__!r} outside of a run, where nobody gets it: "
+                "run the worker in a graph, or use planai.testing.run_inline"
+            )
+
+        return refuse
+
+    def _wiring(self) -> Wiring:
+        wirings: list[Wiring] = self.__dict__["_wirings"]
+        if len(wirings) != 1:
+            state = "in no graph yet: call graph.add_workers first" if not wirings else "in several graphs"
+            raise ConfigurationError(
+                f"worker {self.name!r} is {state}; graph.set_dependency(...) and graph.set_sink(...) name the graph"
+            )
+        return wirings[0]
+
+
+def check_published(worker: str, declared: Sequence[type[Task]], kind: type[Task]) -> None:
+    """Make sure that a worker may publish tasks of the type `kind`.
+
+    Raises:
+        PublishError: neither it nor a base of it is in the worker's ``output_types``.
+    """
+    if not issubclass(kind, tuple(declared)):
+        raise PublishError(
+            f"{worker!r} publishes a {kind.__name__!r}, but its output_types are {type_names(declared)}: "
+            "add the type there"
+        )
+
+
+def type_names(kinds: Sequence[type[Task]]) -> str:
+    """Return the names of `kinds` for a message."""
+    return ", ".join(repr(kind.__name__) for kind in kinds) or "nothing"
+
+
+def task_types_of(worker: type[TaskWorker], method: str, parameters: tuple[str, ...]) -> list[type[Task]]:
+    """Return the Task types in the annotation of the parameter of `method` that is called like one of `parameters`.
+
+    Raises:
+        ConfigurationError: there is no such parameter, or its annotation names no Task type.
+    """
+    function = inspect.unwrap(getattr(worker, method))
+    names = [name for name in inspect.signature(function).parameters if name in parameters]
+    annotation = function.__annotations__.get(names[0]) if names else None
+    if isinstance(annotation, str):
+        annotation = _evaluate(annotation, function, worker)
+    found = list(_task_types_in(annotation))
+    if not found:
+        wanted = " or ".join(repr(name) for name in parameters)
+        raise ConfigurationError(
+            f"{worker.__name__}.{method} does not say what it consumes: "
+            f"it needs a parameter {wanted} with a Task type, as in {method}(self, {parameters[0]}: MyTask)"
+        )
+    return found
+
+
+def _evaluate(annotation: str, function: Callable[..., Any], worker: type) -> Any:
+    """Evaluate an annotation that is a string, also where it names a class local to a function."""
+    # pydantic keeps weak references to what was local where the class was made.
+    local = getattr(worker, "__pydantic_parent_namespace__", None) or {}
+    seen = {key: value() if type(value).__name__ == "_PydanticWeakRef" else value for key, value in local.items()}
+    try:
+        return eval(annotation, function.__globals__, seen)  # noqa: S307 - what Python does with annotations
+    except NameError:
+        return None
+
+
+def _task_types_in(annotation: Any) -> typing.Iterator[type[Task]]:
+    if inspect.isclass(annotation) and issubclass(annotation, Task):
+        yield annotation
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType, list, typing.Annotated):
+        for part in typing.get_args(annotation):
+            yield from _task_types_in(part)
+
+
+def _refuse_unknown(worker: type[TaskWorker], error: ValidationError) -> None:
+    """Say which setting does not exist, and which one may have been meant."""
+    unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
+    for name in unknown:
+        close = difflib.get_close_matches(name, worker.model_fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(worker.model_fields))}"
+        raise ConfigurationError(f"{worker.__name__} has no setting {name!r}: {hint}") from None
