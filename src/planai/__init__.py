@@ -1,17 +1,34 @@
 """planai: a typed task graph that runs once and keeps its answers."""
 
+from importlib.metadata import version
+
 from planai.cache.worker import CachedTaskWorker
 from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
+from planai.llm.cached import CachedLLMTaskWorker
+from planai.llm.config import llm_from_config
+from planai.llm.worker import BaseLLMTaskWorker, LLMTaskWorker
+from planai.provenance import ProvenanceChain
+from planai.run.result import Failure, RunResult
 from planai.task import Task
 from planai.worker import TaskWorker
 
+__version__ = version("planai")
+
 __all__ = [
+    "BaseLLMTaskWorker",
+    "CachedLLMTaskWorker",
     "CachedTaskWorker",
+    "Failure",
     "Graph",
     "InitialTaskWorker",
     "JoinedTaskWorker",
+    "LLMTaskWorker",
     "MergedTaskWorker",
+    "ProvenanceChain",
+    "RunResult",
     "Task",
     "TaskWorker",
+    "__version__",
+    "llm_from_config",
 ]

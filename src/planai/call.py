@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from planai.errors import OutsideCallError
 from planai.events import Event, Failed, Finished, Output
@@ -61,9 +61,10 @@ class Activation:
         outputs: what was published so far; it is released when the call ends well.
         replayed: see `Finished`.
         saved: see `Finished`.
+        notes: what the worker wants to remember until the call ends.
     """
 
-    __slots__ = ("_route", "_started", "_tell", "_token", "outputs", "replayed", "saved", "tasks", "worker")
+    __slots__ = ("_route", "_started", "_tell", "_token", "notes", "outputs", "replayed", "saved", "tasks", "worker")
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Activation:
         self.outputs: list[Output] = []
         self.replayed: bool | None = None
         self.saved = 0.0
+        self.notes: dict[str, Any] = {}
         self._route = route
         self._tell = tell
         self._started = time.perf_counter()
