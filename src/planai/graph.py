@@ -129,7 +129,7 @@ class Graph:
         """Return what `set_exit` named."""
         return self._exit
 
-    def set_max_parallel_tasks(self, worker_class: type[TaskWorker], max_parallel_tasks: int) -> None:
+    def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
         """Make at most so many calls at once of all workers together that are instances of `worker_class`.
 
         Raises:

@@ -73,7 +73,7 @@ class Wires:
     workers: list[TaskWorker] = field(default_factory=list)
     edges: list[tuple[TaskWorker, TaskWorker]] = field(default_factory=list)
     sinks: list[tuple[TaskWorker, Sink]] = field(default_factory=list)
-    limits: dict[type[TaskWorker], int] = field(default_factory=dict)
+    limits: dict[type, int] = field(default_factory=dict)
     strict: bool = False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel
@@ -63,7 +63,13 @@ class Task(BaseModel):
     # A slot, since reading a pydantic private attribute takes microseconds, and every call reads several.
     __slots__ = ("_lineage",)
 
-    name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str:
+            """The name of the class."""
+    else:
+        name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):

@@ -46,7 +46,6 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
     Attributes:
         output_types: the task types that the worker may publish, subclasses included.
         num_retries: how often a call that raised is tried again.
-        lock: a lock for what the worker's threads share.
 
     Raises:
         ConfigurationError: a setting is passed that does not exist.
@@ -64,10 +63,13 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
     output_types: list[type[Task]] = Field(default_factory=list)
     num_retries: int = Field(default=0, ge=0)
 
-    name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
-
     if typing.TYPE_CHECKING:
-        lock: threading.RLock
+
+        @property
+        def name(self) -> str:
+            """The name of the class."""
+    else:
+        name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
 
     def __init__(self, **settings: Any) -> None:
         early = dict(self.__dict__)  # set by a subclass before it called this
@@ -77,7 +79,7 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
             _refuse_unknown(type(self), error)
             raise
         self.__dict__.update(early)
-        self.__dict__["lock"] = threading.RLock()
+        self.__dict__["_lock"] = threading.RLock()
         self.__dict__["_wirings"] = []
 
     # Workers are told apart by identity: two with the same settings are two steps of a graph.
@@ -130,6 +132,11 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
         activation = current_activation()
         text = " ".join(str(arg) for arg in args)
         (print if activation is None else activation.tell)(text)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """A lock for what the worker's threads share."""
+        return self.__dict__["_lock"]  # type: ignore[no-any-return]
 
     @property
     def elapsed_time(self) -> float:

@@ -42,7 +42,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         max_validation_retries: how often the model is asked again after an answer that is not valid.
     """
 
-    prompt: str
+    prompt: str = Field(default="", min_length=1)
     llm_input_type: type[Task] | None = None
     llm_output_type: type[BaseModel] | None = None
     examples: list[tuple[str, str]] = Field(default_factory=list)

@@ -1,0 +1,52 @@
+"""The ``planai`` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planai.errors import PlanaiError, RunInterrupted
+
+app = typer.Typer(
+    help="Run typed task graphs once, and keep their answers.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def _planai() -> None:
+    """Keep ``planai`` a command with sub-commands, however many there are."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from planai import __version__  # noqa: PLC0415 - `planai --help` needs none of it
+
+    print(__version__)
+
+
+@app.command()
+def demo(
+    llm: Annotated[str, typer.Option(help="provider:model, 'embedded', or 'none'")] = "embedded",
+    limit: Annotated[int | None, typer.Option(help="read so many modules only", min=1)] = None,
+    classify: Annotated[int, typer.Option(help="ask the model about so many modules", min=0)] = 36,
+    folder: Annotated[Path, typer.Option(help="where the cache and the report go")] = Path("planai-demo"),
+) -> None:
+    """Analyse the source of Python's own standard library, and write a report. Run it twice."""
+    from planai.demo.show import show  # noqa: PLC0415 - `planai --help` needs none of it
+
+    show(llm=llm, limit=limit, classify=classify, folder=folder)
+
+
+def main() -> None:
+    """Run the command; a mistake that planai explains ends it with a message instead of a traceback."""
+    try:
+        app()
+    except RunInterrupted:
+        sys.exit(130)  # what a shell says of a command that Ctrl-C ended; the run has said what it keeps
+    except PlanaiError as error:
+        print(f"planai: {error}", file=sys.stderr)
+        sys.exit(1)
