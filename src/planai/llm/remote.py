@@ -10,6 +10,8 @@ from typing import Any
 from planai.errors import MissingDependency, ModelUnavailable
 from planai.llm.client import Answer, Request
 
+_OPENAI_URL = "https://api.openai.com/v1"
+
 
 @dataclass(eq=False)
 class RemoteModel:
@@ -43,7 +45,13 @@ class RemoteModel:
 
     def identity(self) -> Mapping[str, str | None]:
         """Return provider, model and server."""
-        return {"provider": self.provider, "model": self.model_name, "base_url": self.base_url}
+        return {"provider": self.provider, "model": self.model_name, "base_url": self.url()}
+
+    def url(self) -> str:
+        """Return where the model is served; for OpenAI, the variable OPENAI_BASE_URL counts, too."""
+        if self.base_url is not None:
+            return self.base_url
+        return (os.environ.get("OPENAI_BASE_URL", "") if self.provider == "openai" else "") or _OPENAI_URL
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers."""

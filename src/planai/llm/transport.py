@@ -27,7 +27,6 @@ from planai.llm.loop import LoopThread, run, running_loop_thread
 from planai.llm.remote import RemoteModel
 
 _CONNECT_SECONDS = 10.0
-_OPENAI_URL = "https://api.openai.com/v1"
 _bound: weakref.WeakKeyDictionary[RemoteModel, tuple[LoopThread, OpenAIChatModel]] = weakref.WeakKeyDictionary()
 
 
@@ -41,7 +40,7 @@ def ask(model: RemoteModel, request: Request) -> Answer:
         return _answer(run(_ask(model, request)))
     except ModelConnectionError as error:
         raise ModelUnavailable(
-            f"no server answers for {model.provider!r} at {model.base_url or _OPENAI_URL}: "
+            f"no server answers for {model.provider!r} at {model.url()}: "
             f"start it, or pass another base_url ({_without_key(error, model)})"
         ) from error
     except (AgentRunError, IndexError) as error:  # a list of choices that is empty gets through as an IndexError
@@ -104,7 +103,7 @@ def _bind(model: RemoteModel) -> OpenAIChatModel:
 def _client(model: RemoteModel) -> AsyncOpenAI:
     http = create_async_httpx2_client(timeout=httpx2.Timeout(model.timeout, connect=_CONNECT_SECONDS))
     client = AsyncOpenAI(
-        base_url=model.base_url or _OPENAI_URL,
+        base_url=model.url(),
         api_key=model.find_key(),
         http_client=http,
         max_retries=model.max_retries,
