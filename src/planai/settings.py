@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import sys
+import types
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,9 +38,22 @@ class WorkerMeta(ModelMetaclass):
             if key not in _annotated(namespace) and _is_bare_setting(key, value, inherited)
         }
         _annotate(namespace, added)
+        namespace["__pydantic_parent_namespace__"] = _local_classes(inspect.currentframe())
+        kwargs.setdefault("__pydantic_reset_parent_namespace__", False)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         _guard_consume_work(cls)
         return cls
+
+
+def _local_classes(frame: types.FrameType | None) -> dict[str, type] | None:
+    """Return the classes local to the caller of `frame`, which the annotations of the class may name as strings.
+
+    pydantic would look for them one frame too near, in the metaclass.
+    """
+    frame = frame and frame.f_back
+    if frame is None or frame.f_locals is frame.f_globals:
+        return None
+    return {name: value for name, value in frame.f_locals.items() if isinstance(value, type)}
 
 
 def _inherited_fields(bases: tuple[type, ...]) -> dict[str, FieldInfo]:

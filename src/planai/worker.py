@@ -252,11 +252,9 @@ def task_types_of(worker: type[TaskWorker], method: str, parameters: tuple[str, 
 
 def _evaluate(annotation: str, function: Callable[..., Any], worker: type) -> Any:
     """Evaluate an annotation that is a string, also where it names a class local to a function."""
-    # pydantic keeps weak references to what was local where the class was made.
-    local = getattr(worker, "__pydantic_parent_namespace__", None) or {}
-    seen = {key: value() if type(value).__name__ == "_PydanticWeakRef" else value for key, value in local.items()}
+    local: dict[str, Any] = getattr(worker, "__pydantic_parent_namespace__", None) or {}
     try:
-        return eval(annotation, function.__globals__, seen)  # noqa: S307 - what Python does with annotations
+        return eval(annotation, function.__globals__, local)  # noqa: S307 - what Python does with annotations
     except NameError:
         return None
 

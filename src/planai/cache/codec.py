@@ -21,11 +21,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import zstandard
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from planai.cache.canonical import qualified
 from planai.errors import CacheError, UnstorableValue
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 COMPRESSED_FROM = 1024
 """Payloads of so many bytes and more are compressed, if that makes them smaller."""
@@ -98,9 +102,9 @@ class Codec:
         if form == _RAW:
             return body
         try:
-            text = zstandard.ZstdDecompressor().decompress(body) if form == _ZSTD else body
+            text = zstd.decompress(body) if form == _ZSTD else body
             return self._unpack(json.loads(text.decode("utf-8", "surrogatepass")))
-        except (ValueError, TypeError, KeyError, AttributeError, zstandard.ZstdError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, zstd.ZstdError) as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
     def _verify(self, value: Any, payload: bytes) -> None:
@@ -300,7 +304,7 @@ def _plain(values: list[Any]) -> bool:
 
 def _compressed(text: bytes) -> bytes:
     if len(text) >= COMPRESSED_FROM:
-        small = zstandard.ZstdCompressor(level=3).compress(text)
+        small = zstd.compress(text)
         if len(small) < len(text):
             return _framed(_ZSTD, small)
     return _framed(_JSON, text)

@@ -67,7 +67,7 @@ class RemoteModel:
             from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
         except ImportError as error:
             raise MissingDependency(
-                f'asking {self.provider!r} needs pydantic-ai: pip install "pydantic-ai-slim[openai]" ({error})'
+                f"asking {self.provider!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
             ) from error
         return transport.ask(self, request)
 

@@ -1,0 +1,177 @@
+"""Workloads for comparing two libraries that both call themselves `planai`.
+
+    python workloads.py NAME N [--dir CACHE_DIR]
+
+Runs the workload NAME with N initial tasks against whichever `planai` this interpreter imports and
+writes one JSON line to stdout. Wall and CPU time cover `graph.run` alone (all threads). `computed`
+counts the calls of the middle worker's `consume_work`; fewer `outputs` than `n` means lost tasks.
+For `import`, N is the number of fresh interpreters, the figures are medians over them, and
+`peak_kb_per_item` is the whole process's peak, the interpreter included.
+
+Peaks come from `ru_maxrss`, which a child inherits from the process that spawned it: start this
+script from a small process (a shell), not from one that has grown large.
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+CALLS = itertools.count()  # next() is atomic, so worker threads may share it
+
+HEADER = """
+from typing import List, Type
+from planai import CachedTaskWorker, Graph, Task, TaskWorker
+"""
+
+TASK = """
+class Task{i}(Task):
+    value: int
+"""
+
+WORKER = """
+class Worker{i}({base}):
+    output_types: List[Type[Task]] = [Task{out}]
+
+    def consume_work(self, task: Task{i}) -> None:
+        {body}
+        self.publish_work(Task{out}(value=task.value + 1), input_task=task)
+"""
+
+IMPORT_PROBE = """
+import json, resource, time
+wall, cpu = time.perf_counter(), time.process_time()
+import planai
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print("\\n" + json.dumps([wall, cpu, peak]))
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A linear graph: how many workers, and what its middle one is and does before publishing."""
+
+    depth: int
+    cached: bool = False
+    body: str = "next(CALLS)"
+
+
+SHAPES: dict[str, Shape] = {
+    "stages": Shape(3),
+    "chain5": Shape(5),
+    "chain40": Shape(40),
+    "cached": Shape(3, cached=True),
+    "sleep": Shape(1, body="next(CALLS); time.sleep(0.2)"),
+}
+
+
+def peak_kb() -> int:
+    """Return this process's peak resident size so far, in kB (Linux units)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def source(shape: Shape) -> str:
+    """Return the source of the shape's Task types and worker classes."""
+    parts = [HEADER, *(TASK.format(i=i) for i in range(shape.depth + 1))]
+    for i in range(shape.depth):
+        middle = i == shape.depth // 2
+        base = "CachedTaskWorker" if middle and shape.cached else "TaskWorker"
+        parts.append(WORKER.format(i=i, out=i + 1, base=base, body=shape.body if middle else "pass"))
+    return "".join(parts)
+
+
+def build(shape: Shape, cache_dir: str) -> tuple[Any, Any]:
+    """Define the classes in this module (so that they pickle); return the graph and its first worker."""
+    scope = globals()
+    exec(source(shape), scope)
+    workers = [
+        scope[f"Worker{i}"](**({"cache_dir": cache_dir} if shape.cached and i == shape.depth // 2 else {}))
+        for i in range(shape.depth)
+    ]
+    graph = scope["Graph"](name="workload")
+    graph.add_workers(*workers)
+    last = workers[0]
+    for worker in workers[1:]:
+        last = graph.set_dependency(last, worker)
+    last.sink(scope[f"Task{shape.depth}"])
+    return graph, workers[0]
+
+
+def run_graph(name: str, n: int, cache_dir: str) -> dict[str, Any]:
+    """Run the named graph once with n initial tasks and return its figures."""
+    graph, first = build(SHAPES[name], cache_dir)
+    before = peak_kb()
+    tasks = [(first, globals()["Task0"](value=i)) for i in range(n)]
+    wall, cpu = time.perf_counter(), time.process_time()
+    graph.run(initial_tasks=tasks, display_terminal=False, run_dashboard=False)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    grown = (peak_kb() - before) / n
+    return figures(name, n, wall, cpu, grown, len(graph.get_output_tasks()), next(CALLS))
+
+
+def run_import(n: int) -> dict[str, Any]:
+    """Import planai in n fresh interpreters, one after the other, and return the median figures."""
+    rows = []
+    for _ in range(n):
+        done = subprocess.run([sys.executable, "-c", IMPORT_PROBE], capture_output=True, text=True, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    wall, cpu, peak = (statistics.median(column) for column in zip(*rows, strict=True))
+    return figures("import", n, wall, cpu, peak, n, n)
+
+
+def figures(name: str, n: int, wall: float, cpu: float, peak: float, outputs: int, computed: int) -> dict[str, Any]:
+    """Return one result row, rounded."""
+    return {
+        "workload": name,
+        "n": n,
+        "wall_s": round(wall, 4),
+        "cpu_s": round(cpu, 4),
+        "peak_kb_per_item": round(peak, 3),
+        "outputs": outputs,
+        "computed": computed,
+    }
+
+
+def positive(text: str) -> int:
+    """Parse a count of at least one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def silence() -> int:
+    """Send stdout to /dev/null and disable logging; return a descriptor of the real stdout."""
+    real = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    logging.disable(logging.CRITICAL)
+    return real
+
+
+def main() -> None:
+    """Run the workload named on the command line."""
+    parser = argparse.ArgumentParser(description="Run one planai workload and print its figures as JSON.")
+    parser.add_argument("name", choices=[*SHAPES, "import"])
+    parser.add_argument("n", type=positive)
+    parser.add_argument("--dir", help="cache directory of `cached` (default: a fresh temporary one)")
+    args = parser.parse_args()
+    out = silence()
+    with tempfile.TemporaryDirectory() as fresh:
+        row = run_import(args.n) if args.name == "import" else run_graph(args.name, args.n, args.dir or fresh)
+    os.write(out, (json.dumps(row) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
