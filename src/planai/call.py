@@ -159,12 +159,11 @@ def perform(call: Call, performer: Performer, route: Router, tell: Callable[[str
 
 
 def _handed_on(own: Lineage, previous: Task | None) -> Lineage:
-    """Return what a published task keeps: what its maker attached, else the private state of its input."""
-    state = own.private_state
-    if state is None and previous is not None:
-        state = lineage_of(previous).private_state
+    """Return what a published task keeps: what its maker attached, and the private state of its input."""
+    inherited = lineage_of(previous).private_state if previous is not None else None
+    state = {**(inherited or {}), **(own.private_state or {})}
     fresh = own.provenance.parent is None
-    return Lineage(injected=own.injected if fresh else (), private_state=state)
+    return Lineage(injected=own.injected if fresh else (), private_state=state or None)
 
 
 def _users_traceback(error: BaseException) -> str:

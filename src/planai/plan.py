@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from planai.call import Performer, Router
 from planai.errors import ConfigurationError, PublishError, WiringError
-from planai.join import InitialTaskWorker, JoinedTaskWorker
+from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
 from planai.provenance import INITIAL
 from planai.task import Task
 from planai.worker import SinkCallback, TaskWorker, check_published, type_names
@@ -45,6 +45,7 @@ class Node:
         accepts: the types it consumes.
         downstream: keys of those that may consume what it publishes.
         depth: steps from the start of the graph.
+        rank: sorts joins, those first on whose results others may wait.
         joins: names of the workers on whose steps it joins; None for all that are no joins.
         retries: how often a failed call is tried again.
     """
@@ -56,6 +57,7 @@ class Node:
     publishes: tuple[type[Task], ...] = ()
     downstream: tuple[str, ...] = ()
     depth: int = 0
+    rank: tuple[int, int] = (0, 0)
     joins: frozenset[str] | None = None
     retries: int = 0
 
@@ -157,7 +159,8 @@ def make_plan(wires: Wires) -> Plan:
     problems: list[str] = []
     accepts = {worker: _accepted(worker, problems) for worker in wires.workers}
     problems += _edge_problems(wires, keys, accepts)
-    problems += [problem for worker in wires.workers for problem in _join_problems(worker, wires, keys)]
+    for worker in wires.workers:
+        problems += _join_problems(worker, wires, keys) + _merge_problems(worker, wires, keys)
     if problems:
         raise WiringError(wires.name, problems)
     depths = _depths(wires)
@@ -174,6 +177,7 @@ def make_plan(wires: Wires) -> Plan:
                 *(key for key, (up, _) in sinks.items() if up is worker),
             ),
             depth=depths[worker],
+            rank=(_joins_upstream(worker, wires), depths[worker]),
             joins=_joined_names(worker, wires.workers),
             retries=worker.num_retries,
         )
@@ -236,6 +240,26 @@ def _join_problems(worker: TaskWorker, wires: Wires, keys: _Keys) -> list[str]:
         "set join_type to one of these, or to InitialTaskWorker"
     )
     return [problem]
+
+
+def _merge_problems(worker: TaskWorker, wires: Wires, keys: _Keys) -> list[str]:
+    """Say so when nobody publishes a type for which a merge waits."""
+    if not isinstance(worker, MergedTaskWorker):
+        return []
+    published = [kind for up, down in wires.edges if down is worker for kind in up.output_types]
+    return [
+        f"{keys[worker]!r} merges {kind.__name__!r}, which no worker before it publishes: "
+        "wire one that does, or take the type out of merged_types"
+        for kind in worker.merged_types
+        if not _related(published, [kind])
+    ]
+
+
+def _joins_upstream(worker: TaskWorker, wires: Wires) -> int:
+    """Count the joins that `worker` may wait for: a join that feeds another has fewer, on whatever ways."""
+    if not isinstance(worker, JoinedTaskWorker):
+        return 0
+    return sum(isinstance(other, JoinedTaskWorker) for other in _upstream(worker, wires))
 
 
 def _upstream(worker: TaskWorker, wires: Wires) -> set[TaskWorker]:

@@ -67,10 +67,12 @@ def _is_bare_setting(name: str, value: object, inherited: Container[str]) -> boo
     """Tell plain data from methods, properties, nested classes and what pydantic handles itself."""
     if name.startswith("_") or name == "model_config":
         return False
-    if isinstance(value, FieldInfo) or inspect.isclass(value):
+    if isinstance(value, FieldInfo):
         return name in inherited  # a new one is for pydantic to judge
+    if inspect.isclass(value):
+        return True
     return not (
-        inspect.isroutine(value)
+        isinstance(value, types.FunctionType)
         or hasattr(type(value), "__get__")  # property, cached_property, lru_cache, pydantic's decorators
         or isinstance(value, ModelPrivateAttr)
     )

@@ -76,8 +76,8 @@ class Task(BaseModel):
             return NotImplemented
         return (
             type(self) is type(other)
-            and self.__dict__ == other.__dict__
             and self.__pydantic_extra__ == other.__pydantic_extra__
+            and (self.__dict__ == other.__dict__ or _fields(self) == _fields(other))
         )
 
     # Without this line Python would make every task unhashable; pydantic gives frozen models a hash of their own.
@@ -210,11 +210,47 @@ def set_lineage(task: T, lineage: Lineage) -> T:
 def snapshot(task: T) -> T:
     """Return a copy that later assignments to `task` do not reach, without its lineage."""
     copied = BaseModel.__copy__(task)
+    values = copied.__dict__
+    for name, value in values.items():
+        if type(value) not in _SHARED:
+            values[name] = _fresh(value)
     # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
-    if copied.__pydantic_extra__ is None and len(copied.model_fields_set) == len(copied.__dict__):
+    if copied.__pydantic_extra__ is None and len(copied.model_fields_set) == len(type(copied).model_fields):
         shared = _ALL_FIELDS.setdefault(type(task), copied.__pydantic_fields_set__)
         object.__setattr__(copied, "__pydantic_fields_set__", shared)
     return copied
+
+
+_SHARED = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+def _fresh(value: Any) -> Any:
+    """Copy containers and models, however deep; what else there is, such as an array, is shared."""
+    kind = type(value)
+    if kind is list:
+        return value.copy() if _SHARED.issuperset(map(type, value)) else [_fresh(item) for item in value]
+    if kind is dict:
+        return {key: _fresh(item) for key, item in value.items()}
+    if kind is set:
+        return value.copy()
+    if kind is tuple:
+        return value if _SHARED.issuperset(map(type, value)) else tuple(_fresh(item) for item in value)
+    if isinstance(value, Task):
+        return snapshot(value)
+    if isinstance(value, BaseModel):
+        return _fresh_model(value)
+    return value
+
+
+def _fresh_model(model: BaseModel) -> BaseModel:
+    copied = model.model_copy()
+    copied.__dict__.update({name: _fresh(item) for name, item in copied.__dict__.items()})
+    return copied
+
+
+def _fields(task: Task) -> dict[str, Any]:
+    """Return the fields alone; a cached property keeps its value among them."""
+    return {name: value for name, value in task.__dict__.items() if name in type(task).model_fields}
 
 
 def _inputs(task: Task) -> Iterator[Task]:

@@ -73,8 +73,9 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
 
     def __init__(self, **settings: Any) -> None:
         early = dict(self.__dict__)  # set by a subclass before it called this
+        known = type(self).model_fields
         try:
-            super().__init__(**settings)
+            super().__init__(**{**{name: early.pop(name) for name in list(early) if name in known}, **settings})
         except ValidationError as error:
             _refuse_unknown(type(self), error)
             raise
@@ -91,7 +92,8 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate what is a setting; keep anything else as an ordinary attribute."""
-        if name in type(self).model_fields or name.startswith("_"):
+        is_made = "_wirings" in self.__dict__
+        if is_made and (name in type(self).model_fields or name.startswith("_")):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)

@@ -218,12 +218,10 @@ def _of_type(value: Any, base: type, tag: bytes, body: bytes) -> bytes:
 
 def _model(value: BaseModel, above: Above) -> bytes:
     """Encode a model by its class and all its fields, extras included; excluded fields count, too."""
-    fields: dict[str, Any] = value.__dict__
+    fields = fields_of(value)
     ignored = ignored_fields(type(value))
     if ignored:
         fields = {name: item for name, item in fields.items() if name not in ignored}
-    if value.__pydantic_extra__:
-        fields = fields | value.__pydantic_extra__
     return _named(type(value), fields, above)
 
 
@@ -299,6 +297,15 @@ _CONTAINERS: list[tuple[type, Encoder]] = [
 ]
 
 _FOUND: weakref.WeakKeyDictionary[type, Encoder] = weakref.WeakKeyDictionary()
+
+
+def fields_of(model: BaseModel) -> dict[str, Any]:
+    """Return the fields and extras of `model`, without what a cached property keeps among them."""
+    declared = type(model).model_fields
+    fields: dict[str, Any] = model.__dict__
+    if fields.keys() != declared.keys():
+        fields = {name: value for name, value in fields.items() if name in declared}
+    return fields | model.__pydantic_extra__ if model.__pydantic_extra__ else fields
 
 
 @per_class

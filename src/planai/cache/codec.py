@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from planai.cache.canonical import qualified
+from planai.cache.canonical import fields_of, qualified
 from planai.errors import CacheError, UnstorableValue
 
 if sys.version_info >= (3, 14):
@@ -236,7 +236,7 @@ def _pack_dict(value: dict[Any, Any]) -> Any:
 
 
 def _pack_model(value: BaseModel) -> dict[str, Any]:
-    fields = {**value.__dict__, **(value.__pydantic_extra__ or {})}
+    fields = fields_of(value)
     packed = {_TAG: "model", "c": qualified(type(value)), "v": _fields(fields)}
     if len(value.model_fields_set) < len(fields):
         packed["u"] = sorted(fields.keys() - value.model_fields_set)

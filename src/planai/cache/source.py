@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from planai.cache.canonical import canonical, digest, qualified
+from planai.cache.memo import per_class
 from planai.errors import UnkeyableValue
 
 _MISSING = object()
@@ -46,6 +47,12 @@ class CodeIdentity:
             self._digest = walk.digest()
             self._reads = walk.reads
         return self._digest
+
+
+@per_class
+def code_of(kind: type) -> CodeIdentity:
+    """Return the identity of the code of `kind`."""
+    return CodeIdentity(kind)
 
 
 class _Walk:

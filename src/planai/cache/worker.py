@@ -15,7 +15,7 @@ from planai.cache.codec import Bundle, Codec, Published
 from planai.cache.key import key_of, schemas_of
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.memo import per_class
-from planai.cache.source import CodeIdentity
+from planai.cache.source import code_of
 from planai.call import Router, current_activation, need_activation
 from planai.errors import ConfigurationError
 from planai.events import Output
@@ -65,7 +65,6 @@ class CachedTaskWorker(TaskWorker):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.__dict__["_code"] = CodeIdentity(type(self))
         self.__dict__["_by_hand"] = self._find_by_hand()
         self.__dict__["_cache"] = None
         if self.debug_cache:
@@ -164,7 +163,8 @@ class CachedTaskWorker(TaskWorker):
         """Return what decides the answer to `task`, by name."""
         return {
             "worker": qualified(type(self)).encode(),
-            "code": self.__dict__["_code"].digest().encode(),
+            "code": code_of(type(self)).digest().encode(),
+            "types' code": canonical([code_of(kind).digest() for kind in (type(task), *self.output_types)]),
             "settings": self.key_settings(),
             "outputs": schemas_of(self.output_types),
             "task": canonical(task, f"the key of {self.name!r}: {type(task).__name__}"),

@@ -153,7 +153,7 @@ class Join(MergedTaskWorker):
     def consume_work_merged(self, tasks: dict[str, list[Task]]) -> None:
         """Publish the report."""
         facts = [task.facts for task in tasks["Facts"] if isinstance(task, Facts)]
-        labels = {task.name: str(task.category) for task in tasks["Label"] if isinstance(task, Label)}
+        labels = {task.name: str(task.category) for task in tasks.get("Label", ()) if isinstance(task, Label)}
         self.publish_work(Report(facts=facts, categories=labels))
 
 

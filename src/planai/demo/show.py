@@ -45,6 +45,7 @@ def show(*, llm: str, limit: int | None, classify: int, folder: Path) -> None:
         raise ConfigurationError(
             "this Python has no source of its standard library beside it: install it, or use another"
         )
+    _make_folder(folder)
     graph, first = make_graph(str(folder / "cache"), model)
     if not sys.stderr.isatty():
         console.print(f"Reading {len(library.modules)} modules, asking about {len(library.classified)} ...")
@@ -65,6 +66,16 @@ def show(*, llm: str, limit: int | None, classify: int, folder: Path) -> None:
     console.print(render_table(report.facts, report.categories))
     console.print(f"\nThe whole report, with a plot: {page}", highlight=False)
     console.print(_in_words(figures, result), highlight=False)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder before all the work, and not only when the report is written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {str(folder)!r} cannot be made: {error.strerror}; name another"
+        ) from error
 
 
 def _model(name: str, console: Console) -> LLM | None:

@@ -16,17 +16,22 @@ class InlineExecutor:
         """Remember how to perform, and where to post."""
         self._perform = perform
         self._post = post
+        self._interrupted: list[Call] = []
 
     def submit(self, call: Call) -> None:
         """Perform `call` now."""
-        self._post(self._perform(call))
+        self._interrupted = [call]
+        event = self._perform(call)
+        self._interrupted.clear()
+        self._post(event)
 
     def nudge(self) -> None:
         """Do nothing: no call ever waits."""
 
     def discard(self) -> list[Call]:
-        """Give back nothing: each call begins when it is submitted."""
-        return []
+        """Give back the call that Ctrl-C has interrupted, of which no event will come."""
+        interrupted, self._interrupted = self._interrupted, []
+        return interrupted
 
     def stop(self) -> None:
         """Do nothing: there are no threads."""

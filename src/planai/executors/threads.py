@@ -94,7 +94,7 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         while True:
-            while taken := self._take():
+            while not self._stopped and (taken := self._take()):
                 call, since = taken
                 now = time.perf_counter()
                 if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > PATIENCE_SECONDS:

@@ -50,6 +50,12 @@ class LoopThread(threading.Thread):
         if not self.is_alive():
             self.loop.close()
 
+    def drop(self, closer: Closer) -> None:
+        """Close something from any thread, without waiting: its owner is gone."""
+        self.closers.discard(closer)
+        if self.is_alive() and not self.loop.is_closed():
+            asyncio.run_coroutine_threadsafe(_awaited(closer), self.loop)
+
     async def _finish(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
@@ -58,6 +64,10 @@ class LoopThread(threading.Thread):
         for closer in list(self.closers):
             await closer()
         await self.loop.shutdown_asyncgens()
+
+
+async def _awaited(closer: Closer) -> None:
+    await closer()
 
 
 class _Current:
@@ -104,9 +114,11 @@ def running_loop_thread() -> LoopThread:
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` on the loop, and wait for its result; when the wait is interrupted, it is cancelled."""
-    future = _current.get().submit(coroutine)
+    future: Future[T] | None = None
     try:
+        future = _current.get().submit(coroutine)
         return future.result()
     except BaseException:
-        future.cancel()
+        if future is not None:
+            future.cancel()
         raise

@@ -9,7 +9,13 @@ import httpx2
 from openai import AsyncOpenAI
 from pydantic_ai import ModelMessage, ModelRequest, ModelResponse, ModelSettings
 from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import AgentRunError, ModelConnectionError
+from pydantic_ai.exceptions import (
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRequestTimeout,
+    ModelTimeoutError,
+)
 from pydantic_ai.messages import SystemPromptPart, TextPart, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters, create_async_httpx2_client
 from pydantic_ai.models.ollama import OllamaModel
@@ -38,16 +44,30 @@ def ask(model: RemoteModel, request: Request) -> Answer:
     """
     try:
         return _answer(run(_ask(model, request)))
-    except ModelConnectionError as error:
-        raise ModelUnavailable(
-            f"no server answers for {model.provider!r} at {model.url()}: "
-            f"start it, or pass another base_url ({_without_key(error, model)})"
-        ) from error
-    except (AgentRunError, IndexError) as error:  # a list of choices that is empty gets through as an IndexError
-        raise ModelUnavailable(
-            f"asking {model.model_name!r} of {model.provider!r} failed: "
-            f"{type(error).__name__}: {_without_key(error, model)}"
-        ) from error
+    except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
+        # Not chained: the text of an error may hold the key, and a traceback would show it.
+        raise ModelUnavailable(_explained(error, model)) from None
+
+
+def _explained(error: Exception, model: RemoteModel) -> str:
+    """Say what went wrong, and what to do."""
+    who, cause = (
+        f"{model.model_name!r} of {model.provider!r}",
+        f"({type(error).__name__}: {_without_key(error, model)})",
+    )
+    match error:
+        case ModelTimeoutError() | ModelRequestTimeout():
+            return f"{who} did not answer within {model.timeout:g} s: raise timeout, or ask for less {cause}"
+        case ModelConnectionError():
+            return f"no server answers for {who} at {model.url()}: start it, or pass another base_url {cause}"
+        case ModelAuthenticationError() if model.key_variable:
+            return f"{who} refuses the key: look at {model.key_variable}, or pass api_key {cause}"
+        case ModelHTTPError():
+            return f"{who} at {model.url()} answered with an error {cause}"
+    return (
+        f"what came from {model.url()} for {who} is no answer of a model: "
+        f"is it an OpenAI-compatible server, and does base_url go up to and with /v1? {cause}"
+    )
 
 
 async def _ask(model: RemoteModel, request: Request) -> ModelResponse:
@@ -97,6 +117,7 @@ def _bind(model: RemoteModel) -> OpenAIChatModel:
     built = _build(model, client)
     _bound[model] = (owner, built)
     owner.closers.add(client.close)
+    weakref.finalize(model, owner.drop, client.close).atexit = False
     return built
 
 

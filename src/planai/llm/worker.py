@@ -80,17 +80,19 @@ class LLMTaskWorker(BaseLLMTaskWorker):
 
     def get_task_classes(self) -> list[type[Task]]:
         """Return `llm_input_type`, or what ``consume_work`` of a subclass is annotated with."""
+        overridden = inspect.unwrap(type(self).consume_work) is not inspect.unwrap(LLMTaskWorker.consume_work)
+        if not overridden:
+            self.answer_type()  # raises, when the graph is planned, where it is not declared
         if self.llm_input_type is not None:
             return [self.llm_input_type]
-        found = super().get_task_classes()
-        if found == [Task] and inspect.unwrap(type(self).consume_work) is inspect.unwrap(LLMTaskWorker.consume_work):
+        if not overridden:
             raise ConfigurationError(
                 f"{self.name} does not say what it consumes: set llm_input_type = MyTask, "
                 "or override consume_work(self, task: MyTask)"
             )
-        return found
+        return super().get_task_classes()
 
-    def consume_work(self, task: Task) -> None:
+    def consume_work(self, task: Any) -> None:
         """Ask the model, and publish its answer.
 
         Raises:
@@ -100,14 +102,14 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         self.post_process(self._ask(task), task)
 
     def request_for(self, task: Any) -> Request:
-        """Return all that the model is told about `task`; within a call, it is worked out once."""
+        """Return all that the model is told about `task`; within a call, it is worked out once for the same task."""
         activation = current_activation()
         if activation is None or activation.worker is not self:
             return self._make_request(task)
-        if "request" not in activation.notes:
-            activation.notes["request"] = self._make_request(task)
-        request: Request = activation.notes["request"]
-        return request
+        known: tuple[object, Request] = activation.notes.get("request", (None, None))
+        if known[0] is not task:
+            known = activation.notes["request"] = (task, self._make_request(task))
+        return known[1]
 
     def answer_type(self) -> type[BaseModel]:
         """Return the type of the model's answer.

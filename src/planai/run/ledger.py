@@ -17,10 +17,9 @@ class Ledger:
         self._alive: dict[Provenance, int] = {}
         self._groups: dict[Provenance, dict[str, list[Task]]] = {}
 
-    @property
-    def waiting(self) -> list[Provenance]:
-        """The nodes for which joins wait."""
-        return list(self._groups)
+    def is_alive(self, node: Provenance) -> bool:
+        """Tell whether something keeps `node` alive."""
+        return node in self._alive
 
     def hold(self, node: Provenance) -> None:
         """Keep `node` alive once more; a new node also keeps its nearest living ancestor alive."""
@@ -49,13 +48,13 @@ class Ledger:
         return None
 
     def gather(self, node: Provenance, join: str, task: Task) -> None:
-        """Let `task` wait for `node` to end, for the join at the key `join`."""
+        """Let `task` wait for `node` to end, for the join at the key `join`; `node` has to be alive."""
         self._groups.setdefault(node, {}).setdefault(join, []).append(task)
 
-    def take(self, node: Provenance, depths: dict[str, int]) -> tuple[str, tuple[Task, ...]]:
+    def take(self, node: Provenance, ranks: dict[str, tuple[int, int]]) -> tuple[str, tuple[Task, ...]]:
         """Take out the nearest join that waits for `node`, and its tasks in the order of their provenance."""
         groups = self._groups[node]
-        join = min(groups, key=depths.__getitem__)
+        join = min(groups, key=ranks.__getitem__)
         tasks = groups.pop(join)
         if not groups:
             del self._groups[node]

@@ -162,8 +162,8 @@ def _guarded(run: Run, initial: Iterable[tuple[TaskWorker, Task]], began: float)
 
 def _stop_quietly(run: Run) -> None:
     """Stop; a second Ctrl-C, or the end of the grace period, leaves running calls behind."""
-    run.observer.stopping(run.state.running)
     try:
+        run.observer.stopping(run.state.running)
         run.stop()
     except (KeyboardInterrupt, Empty):
         return

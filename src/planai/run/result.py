@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from planai.board import WorkerFigures
@@ -31,8 +32,9 @@ class Failure:
 
     def __str__(self) -> str:
         tries = f" after {self.attempts} tries" if self.attempts > 1 else ""
-        error = "".join(f": {self.error}" if str(self.error) else "")
-        return f"{self.worker} failed{tries} on {_shortened(repr(self.task))}: {type(self.error).__name__}{error}"
+        text = _shown(self.error, str)
+        error = f"{type(self.error).__name__}{': ' if text else ''}{text}"
+        return f"{self.worker} failed{tries} on {_shortened(_shown(self.task, repr))}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ class RunResult:
     def seconds_saved(self) -> float:
         """Seconds that the replayed answers took to compute at first, summed over threads."""
         return self.total.saved
+
+
+def _shown(value: object, show: Callable[[object], str]) -> str:
+    """Return the text of an object, whose class may be one that cannot be shown."""
+    try:
+        return show(value)
+    except Exception:  # noqa: BLE001 - a user's method
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 def _shortened(text: str, length: int = 120) -> str:

@@ -42,7 +42,8 @@ class RunState:
         self._running: dict[int, Call] = {}
         self._ids = count(1)
         self._steps: dict[str, int] = {}
-        self._depths = {node.key: node.depth for node in plan.nodes.values()}
+        self._ranks = {node.key: node.rank for node in plan.nodes.values()}
+        self._revived: list[Provenance] = []
 
     @property
     def hungry(self) -> bool:
@@ -71,8 +72,6 @@ class RunState:
             case Stopped():
                 self.stopped = True
                 self.dropped += self._slots.clear()
-        if self.idle and not self.stopped:
-            self._fire_left_over()
         calls = self._slots.take()
         self._running.update((call.id, call) for call in calls)
         return calls
@@ -96,6 +95,8 @@ class RunState:
         self.board.see(event)
         for output in event.outputs:
             self._deliver(output, call)
+        while self._revived:
+            self._release(self._revived.pop())
         self._release(call.scope)
 
     def _fail(self, event: Failed) -> None:
@@ -124,11 +125,10 @@ class RunState:
         if output.previous is not None and lineage_of(output.previous).provenance is not ROOT:
             base = lineage_of(output.previous).provenance
         provenance = self._step(base, self._plan.nodes[call.worker].name)
-        task = set_lineage(
-            output.task,
-            lineage_of(output.task)._replace(provenance=provenance, previous=output.previous),
-        )
-        for target in output.targets:
+        lineage = lineage_of(output.task)._replace(provenance=provenance, previous=output.previous)
+        for number, target in enumerate(output.targets):
+            # Each gets a copy of its own: one that changes it does not change it for the others.
+            task = set_lineage(snapshot(output.task) if number else output.task, lineage)
             node = self._plan.nodes[target]
             if node.collects:
                 self.outputs.append(task)
@@ -144,8 +144,11 @@ class RunState:
                 f"{node.key!r} joins on {', '.join(sorted(joins))}, from which this task does not come"
             )
             self.failures.append(Failure(node.key, task, error, str(error), task.provenance(), 1))
-        else:
-            self._ledger.gather(ancestor, node.key, task)
+            return
+        if not self._ledger.is_alive(ancestor):  # no work of its own, or ended before this came of it
+            self._ledger.hold(ancestor)
+            self._revived.append(ancestor)
+        self._ledger.gather(ancestor, node.key, task)
 
     def _release(self, scope: Provenance) -> None:
         ended = self._ledger.release(scope)
@@ -155,15 +158,10 @@ class RunState:
     def _fire(self, ended: Provenance) -> None:
         if self.stopped:
             return
-        join, tasks = self._ledger.take(ended, self._depths)
+        join, tasks = self._ledger.take(ended, self._ranks)
         self._ledger.hold(ended)
         self.board.queue(join)
         self._slots.add(Call(next(self._ids), join, tasks, ended))
-
-    def _fire_left_over(self) -> None:
-        """Fire a join whose group has members that were published after its ancestor had ended."""
-        for node in self._ledger.waiting[:1]:
-            self._fire(node)
 
     def _queue(self, worker: str, task: Task, provenance: Provenance) -> None:
         if self.stopped:

@@ -1,0 +1,80 @@
+"""llm_from_config: which model comes of which names, without a key, a network or a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planai.errors import ConfigurationError
+from planai.llm.client import LLM
+from planai.llm.config import llm_from_config
+from planai.llm.embedded import EmbeddedModel
+from planai.llm.remote import RemoteModel
+
+PROVIDERS = ["openai", "openrouter", "ollama", "embedded"]
+
+
+def remote(provider: str, **settings: str) -> RemoteModel:
+    model = llm_from_config(provider, "m", **settings)  # type: ignore[arg-type]  # str settings only
+    assert isinstance(model, RemoteModel)
+    return model
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_makes_a_model(provider: str) -> None:
+    model = llm_from_config(provider, "m")
+    assert isinstance(model, LLM)
+    assert model.model_name == "m"
+    assert model.identity()["provider"] == provider
+
+
+def test_an_unknown_provider_is_refused_with_a_list_of_the_known() -> None:
+    with pytest.raises(ConfigurationError, match=r"no provider 'opanai'.*base_url") as caught:
+        llm_from_config("opanai", "m")
+    assert all(repr(provider) in str(caught.value) for provider in PROVIDERS)
+
+
+def test_any_name_will_do_with_an_address() -> None:
+    model = remote("mine", base_url="http://10.0.0.5/v1")
+    assert model.identity() == {"provider": "mine", "model": "m", "base_url": "http://10.0.0.5/v1"}
+    assert model.key_variable is None
+
+
+@pytest.mark.parametrize("host", ["http://10.0.0.5:11434", "http://10.0.0.5:11434/"])
+def test_ollama_is_found_by_its_host(host: str) -> None:
+    assert remote("ollama", host=host).base_url == "http://10.0.0.5:11434/v1"
+
+
+def test_ollama_is_looked_for_on_this_machine() -> None:
+    assert remote("ollama").base_url == "http://localhost:11434/v1"
+
+
+def test_an_address_goes_before_a_host() -> None:
+    assert remote("ollama", host="http://a", base_url="http://b/v1").base_url == "http://b/v1"
+
+
+def test_only_settings_that_were_given_count() -> None:
+    assert llm_from_config("openai", "m").settings() == {"structured_outputs": True}
+    given = llm_from_config("openai", "m", max_tokens=5, temperature=0.0, seed=0, structured_outputs=False)
+    assert given.settings() == {"max_tokens": 5, "temperature": 0.0, "seed": 0, "structured_outputs": False}
+
+
+def test_time_outs_and_keys_do_not_count() -> None:
+    plain = llm_from_config("openai", "m")
+    other = llm_from_config("openai", "m", timeout=1, max_retries=0, api_key="k")
+    assert (other.settings(), other.identity()) == (plain.settings(), plain.identity())
+
+
+@pytest.mark.parametrize("name", ["default", "", "llama3"])
+def test_the_default_embedded_model_has_many_names(name: str) -> None:
+    model = llm_from_config("embedded", name)
+    assert isinstance(model, EmbeddedModel)
+    assert model.path is None
+
+
+def test_an_embedded_model_is_named_by_its_file() -> None:
+    model = llm_from_config("embedded", "/models/tiny.gguf", max_tokens=9, temperature=0.5, seed=3)
+    assert isinstance(model, EmbeddedModel)
+    assert (model.path, model.model_name) == (Path("/models/tiny.gguf"), "tiny")
+    assert (model.max_tokens, model.temperature, model.seed) == (9, 0.5, 3)

@@ -1,0 +1,226 @@
+"""Workers: what they are, what they consume, and what they can do outside of a run."""
+
+import logging
+import threading
+
+import pytest
+
+from planai import Graph, InitialTaskWorker, Task, TaskWorker
+from planai.errors import ConfigurationError, OutsideCallError
+from planai.testing import run_inline
+
+
+class Number(Task):
+    value: int = 0
+
+
+class Text(Task):
+    text: str = ""
+
+
+class Double(TaskWorker):
+    output_types = [Number]
+
+    def consume_work(self, task: Number) -> None:
+        self.publish_work(Number(value=2 * task.value))
+
+
+class Either(TaskWorker):
+    def consume_work(self, task: Number | Text) -> None:
+        """Do nothing."""
+
+
+class Silent(TaskWorker):
+    def consume_work(self, task: Number) -> None:
+        """Do nothing."""
+
+
+class Untyped(TaskWorker):
+    def consume_work(self, task) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the mistake under test
+        """Do nothing."""
+
+
+class Misnamed(TaskWorker):
+    def consume_work(self, work: Number) -> None:
+        """Do nothing."""
+
+
+class WrongType(TaskWorker):
+    def consume_work(self, task: int) -> None:
+        """Do nothing."""
+
+
+# ---- identity and types
+
+
+def test_workers_are_told_apart_by_identity() -> None:
+    one, other = Double(), Double()
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+def test_a_worker_is_called_like_its_class() -> None:
+    assert Double().name == "Double"
+
+
+def test_a_worker_without_consume_work_cannot_be_made() -> None:
+    class Nothing(TaskWorker):
+        pass
+
+    with pytest.raises(TypeError, match="consume_work"):
+        Nothing()  # type: ignore[abstract]
+
+
+def test_the_annotation_says_what_a_worker_consumes() -> None:
+    assert Double().get_task_class() is Number
+    assert Either().get_task_classes() == [Number, Text]
+
+
+def test_an_annotation_may_be_a_string_and_name_a_local_class() -> None:
+    class Local(Task):
+        pass
+
+    class Quoted(TaskWorker):
+        def consume_work(self, task: "Local") -> None:
+            """Do nothing."""
+
+    assert Quoted().get_task_class() is Local
+
+
+@pytest.mark.parametrize("worker", [Untyped, Misnamed, WrongType])
+def test_a_consume_work_that_does_not_say_what_it_consumes_is_refused(worker: type[TaskWorker]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{worker.__name__}.consume_work does not say.*'task'"):
+        worker().get_task_class()
+
+
+def test_the_logger_is_called_after_module_and_class(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        Double().logger.info("hello")
+    assert [record.name.endswith("test_worker.Double") for record in caplog.records] == [True]
+
+
+def test_the_lock_is_one_for_each_worker_and_can_be_taken_twice() -> None:
+    one, other = Double(), Double()
+    assert one.lock is one.lock
+    assert one.lock is not other.lock
+    with one.lock, one.lock:
+        taken: list[bool] = []
+        thread = threading.Thread(target=lambda: taken.append(one.lock.acquire(blocking=False)))
+        thread.start()
+        thread.join()
+    assert taken == [False]
+
+
+# ---- outside of a run
+
+
+def test_a_direct_call_that_publishes_says_what_to_do() -> None:
+    with pytest.raises(OutsideCallError, match=r"'Double' publishes a 'Number' outside of a run.*run_inline"):
+        Double().consume_work(Number(value=1))
+
+
+def test_a_direct_call_that_publishes_nothing_is_made() -> None:
+    seen: list[int] = []
+
+    class See(TaskWorker):
+        def consume_work(self, task: Number) -> None:
+            assert self.elapsed_time >= 0
+            seen.append(task.value)
+
+    See().consume_work(Number(value=4))
+    assert seen == [4]
+
+
+def test_a_direct_call_raises_what_the_worker_raises() -> None:
+    class Bad(TaskWorker):
+        def consume_work(self, task: Number) -> None:
+            raise LookupError(task.value)
+
+    with pytest.raises(LookupError, match="7"):
+        Bad().consume_work(Number(value=7))
+
+
+def test_publishing_outside_of_a_call_is_an_error() -> None:
+    with pytest.raises(OutsideCallError, match="publishing from 'Double' exists only while"):
+        Double().publish_work(Number())
+
+
+def test_elapsed_time_outside_of_a_call_is_an_error() -> None:
+    with pytest.raises(OutsideCallError, match=r"Double\.elapsed_time"):
+        _ = Double().elapsed_time
+
+
+def test_print_outside_of_a_run_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    Double().print("a", 1)
+    assert capsys.readouterr().out == "a 1\n"
+
+
+def test_a_thread_of_ones_own_cannot_publish_and_is_told_how() -> None:
+    problems: list[Exception] = []
+
+    class Stray(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> None:
+            thread = threading.Thread(target=self.attempt)
+            thread.start()
+            thread.join()
+
+        def attempt(self) -> None:
+            try:
+                self.publish_work(Number())
+            except OutsideCallError as error:
+                problems.append(error)
+
+    assert run_inline(Stray(), Number()).outputs == []
+    assert "copy_context" in str(problems[0])
+
+
+def test_another_worker_called_by_hand_inside_a_call_does_not_publish_into_the_run() -> None:
+    class Caller(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> None:
+            Double().consume_work(task)
+
+    result = run_inline(Caller(), Number())
+    assert [type(failure.error) for failure in result.failures] == [OutsideCallError]
+
+
+def test_the_initial_task_worker_consumes_nothing() -> None:
+    with pytest.raises(OutsideCallError, match="start of a run"):
+        InitialTaskWorker().consume_work(Number())
+
+
+# ---- wiring
+
+
+def test_wiring_before_the_worker_is_in_a_graph_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="'Double' is in no graph yet: call graph"):
+        Double().next(Silent())
+    with pytest.raises(ConfigurationError, match="'Double' is in no graph yet"):
+        Double().sink(Number)
+
+
+def test_wiring_a_worker_that_is_in_several_graphs_says_so() -> None:
+    worker = Double()
+    Graph(name="one").add_workers(worker)
+    Graph(name="two").add_workers(worker)
+    with pytest.raises(ConfigurationError, match="in several graphs"):
+        worker.sink(Number)
+
+
+def test_next_returns_the_downstream_worker() -> None:
+    one, two, three = Double(), Double(), Silent()
+    graph = Graph().add_workers(one, two, three)
+    assert one.next(two).next(three) is three
+    assert graph.dependencies == {one: [two], two: [three]}
+
+
+def test_a_worker_in_two_graphs_runs_in_both() -> None:
+    worker = Double()
+    graphs = [Graph(name="one"), Graph(name="two")]
+    for graph in graphs:
+        graph.add_workers(worker).set_sink(worker, Number)
+    outputs = [graph.run([(worker, Number(value=3))], executor="inline").outputs for graph in graphs]
+    assert outputs == [[Number(value=6)], [Number(value=6)]]
