@@ -120,7 +120,6 @@ def test_a_copy_is_published_so_that_the_object_may_be_used_again() -> None:
     assert [output.task for output in event.outputs] == [Number(value=0), Number(value=1), Number(value=2)]
 
 
-@pytest.mark.xfail(strict=True, reason="the copy that is published is shallow: lists in it are shared with the object")
 def test_a_list_in_a_published_task_may_be_used_again() -> None:
     task = Numbers(values=[])
 

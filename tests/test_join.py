@@ -332,10 +332,6 @@ def test_a_merge_needs_types() -> None:
         Empty()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the nearest join is told by the shortest way to it: one with a short cut fires before what feeds it",
-)
 def test_a_merge_behind_a_join_and_behind_what_feeds_the_join_fires_once() -> None:
     class MergeSums(MergedTaskWorker):
         merged_types = [Log, Total]
@@ -358,10 +354,6 @@ def test_a_merge_behind_a_join_and_behind_what_feeds_the_join_fires_once() -> No
     assert groups == [("MergeSums", [2, 1])]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a group whose ancestor has ended waits for the whole run to be idle, and keeps nobody else waiting",
-)
 def test_a_join_below_a_join_that_goes_further_up_is_waited_for() -> None:
     """OnPart joins on Split; SumPieces behind it joins on Cut, which is below Split and has ended by then."""
 
@@ -394,7 +386,6 @@ def test_a_join_below_a_join_that_goes_further_up_is_waited_for() -> None:
     assert groups == [("Gather", [1, 2])]
 
 
-@pytest.mark.xfail(strict=True, reason="the group of a task that was never a call keeps nobody waiting")
 def test_a_join_directly_behind_the_worker_it_joins_on_is_waited_for() -> None:
     class EachPart(JoinedTaskWorker):
         join_type = Describe
@@ -422,6 +413,28 @@ def test_a_join_directly_behind_the_worker_it_joins_on_is_waited_for() -> None:
     describe.next(forward).next(gather)
     assert graph.run([(describe, Number(value=2))], executor="inline").ok
     assert groups == [("Gather", [2, 2])]
+
+
+def test_a_join_on_ended_tasks_waits_for_all_that_comes_of_them_later() -> None:
+    """OnBoth joins on Split, and publishes two sums from one piece; EachCut, two steps further, joins on Cut."""
+
+    class OnBoth(OnPart):
+        def finish(self, tasks: list[Piece]) -> None:
+            for value in (1, 2):
+                self.publish_work(Sum(value=value), input_task=tasks[0])
+
+    class Pass(TaskWorker):
+        output_types = [Total]
+
+        def consume_work(self, task: Sum) -> None:
+            self.publish_work(Total(value=task.value))
+
+    class EachCut(SumTotals):
+        join_type = Cut
+
+    groups: Groups = []
+    assert run_chain(Split(), Cut(), OnBoth(groups=[]), Pass(), EachCut(groups=groups), numbers=(1,)).ok
+    assert groups == [("EachCut", [1, 2])]
 
 
 def test_the_default_joins_on_the_initial_worker() -> None:

@@ -304,7 +304,6 @@ def test_a_merge_consumes_all_its_types() -> None:
     assert plan.router("Anything")(Text(), None) == ("Merge",)
 
 
-@pytest.mark.xfail(strict=True, reason="nobody checks that each of merged_types is published upstream")
 def test_a_merge_of_a_type_that_nobody_publishes_is_a_mistake() -> None:
     class Merge(MergedTaskWorker):
         merged_types = [Number, BigNumber, Text]

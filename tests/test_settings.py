@@ -129,7 +129,6 @@ def test_a_partial_is_a_class_variable() -> None:
     assert Mine().as_text({"b": 1, "a": 2}) == '{"a": 2, "b": 1}'
 
 
-@pytest.mark.xfail(strict=True, reason="a bare class that is no field is left to pydantic, which refuses it")
 def test_a_class_can_be_a_class_variable() -> None:
     class Mine(Plain):
         decoder = json.JSONDecoder
@@ -137,7 +136,6 @@ def test_a_class_can_be_a_class_variable() -> None:
     assert Mine.decoder is json.JSONDecoder
 
 
-@pytest.mark.xfail(strict=True, reason="a builtin function is left to pydantic, which knows only Python functions")
 def test_a_builtin_function_can_be_a_class_variable() -> None:
     class Mine(Plain):
         size = len
@@ -273,7 +271,6 @@ def test_attributes_may_be_set_before_and_after_the_constructor_of_the_base() ->
     assert worker.early == "again"
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic validates the assignment on an object that is not set up yet")
 def test_a_setting_may_be_set_before_the_constructor_of_the_base() -> None:
     class Mine(Plain):
         def __init__(self, **settings: Any) -> None:

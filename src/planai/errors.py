@@ -16,7 +16,7 @@
         ├── ModelUnavailable              no key, no server, no model file
         └── InvalidAnswer                 refused, cut off, or still not valid after asking again
 
-``RunInterrupted`` stands outside: it is a ``KeyboardInterrupt``, so that Ctrl-C ends a program as it always does.
+Ctrl-C is a plain ``KeyboardInterrupt``, so that it ends a program as it always does.
 """
 
 from __future__ import annotations
@@ -58,18 +58,6 @@ class RunFailed(PlanaiError):
 
     Attributes:
         result: the `RunResult`, with the outputs that were reached and every failure.
-    """
-
-    def __init__(self, message: str, result: Any) -> None:
-        super().__init__(message)
-        self.result = result
-
-
-class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run; what was computed until then stays in the cache.
-
-    Attributes:
-        result: the `RunResult` as far as the run came.
     """
 
     def __init__(self, message: str, result: Any) -> None:

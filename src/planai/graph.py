@@ -163,7 +163,8 @@ class Graph:
         """Run the graph over `initial_tasks` until nothing is left to do.
 
         Args:
-            initial_tasks: pairs of a worker and a task for it; any iterable, taken from as work gets done.
+            initial_tasks: pairs of a worker and a task for it; any iterable, taken from as work gets done. A generator
+                runs in the thread of the run: while it waits for something, no result is passed on.
             run_dashboard: not part of this version; a warning says so.
             display_terminal: draw the progress on stderr; by default, when stderr is a terminal. Failures are
                 reported there in any case.
@@ -178,7 +179,7 @@ class Graph:
         Raises:
             WiringError: the graph cannot run; all mistakes are in the message.
             RunFailed: see `raise_on_failure`; it carries the result.
-            RunInterrupted: Ctrl-C; a ``KeyboardInterrupt`` that carries the result.
+            KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
         plan, observer = self._prepare(run_dashboard, display_terminal)
         return self._run(plan, observer, initial_tasks, _executor(executor, max_workers), raise_on_failure)
@@ -199,6 +200,11 @@ class Graph:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
         plan, observer = self._prepared
         return self._run(plan, observer, initial_tasks, ThreadExecutor(), raise_on_failure=False)
+
+    @property
+    def result(self) -> RunResult | None:
+        """What came of the last run, also of one that failed or was interrupted; None before the first."""
+        return self._result
 
     def get_output_tasks(self) -> list[Task]:
         """Return what the sinks without a callback collected in the last run, in the order of provenance."""
@@ -227,6 +233,11 @@ class Graph:
                 plan.entry(worker, task)
         result = run_plan(plan, initial_tasks, executor, observer)
         self._result = result
+        if result.interrupted:
+            raise KeyboardInterrupt(
+                f"run of {self.name!r} was interrupted: {result.total.completed} calls done, {result.unfinished} left; "
+                "what cached workers computed is kept and will be replayed"
+            )
         if raise_on_failure and result.failures:
             first = result.failures[0]
             raise RunFailed(

@@ -161,7 +161,7 @@ class Task(BaseModel):
         """Return a task with the same fields, extras and set of given fields, but with no provenance.
 
         Args:
-            deep: copy what the fields hold, too, instead of sharing it.
+            deep: copy also what is neither a container nor a model, such as an array, instead of sharing it.
         """
         return snapshot(copy.deepcopy(self) if deep else self)
 

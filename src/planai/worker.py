@@ -121,7 +121,8 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
         Args:
             task: an instance of one of `output_types`. A copy is taken, so the object may be used again.
             input_task: the task from which it was computed; by default the one that is being consumed.
-            consumer: who shall get it, where several workers downstream consume its type.
+            consumer: who shall get it, where several workers downstream consume its type; nobody else gets it, no sink
+                either.
 
         Raises:
             PublishError: the type is not declared, or nobody (or more than one) would get the task.

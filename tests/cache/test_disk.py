@@ -263,7 +263,6 @@ def test_a_folder_that_may_not_be_written_to_is_an_error_that_caches_know() -> N
         assert list(folder.iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, raises=sqlite3.OperationalError, reason="SQLite does not wait when it switches to WAL")
 def test_a_store_waits_for_another_process_that_is_just_making_the_database(folder: Path) -> None:
     folder.mkdir()
     maker = sqlite3.connect(folder / FILE, isolation_level=None)
@@ -355,7 +354,6 @@ class CommittedInBetween(DiskStore):
 TIERS = "TieredStore fills its memory after the lower store was left, without looking who came in between"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=TIERS)
 def test_what_another_process_deletes_right_after_a_put_is_gone(folder: Path) -> None:
     lower = Interrupted(folder)
     with contextlib.closing(TieredStore(MemoryStore(), lower)) as store, contextlib.closing(DiskStore(folder)) as other:
@@ -365,7 +363,6 @@ def test_what_another_process_deletes_right_after_a_put_is_gone(folder: Path) ->
         assert text(store, "a") is None
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=TIERS)
 @pytest.mark.parametrize("during", ["put", "get"])
 @pytest.mark.parametrize("act", ["put", "delete"])
 def test_what_another_thread_does_last_is_what_is_read(folder: Path, during: str, act: str) -> None:
@@ -395,7 +392,6 @@ def test_what_another_thread_does_last_is_what_is_read(folder: Path, during: str
         assert text(store, "a") == ("last" if act == "put" else None)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="_transact takes any log after its commit for its own")
 def test_a_commit_of_another_process_between_ones_own_and_the_look_at_the_log_is_seen(folder: Path) -> None:
     lower = CommittedInBetween(folder)
     with contextlib.closing(TieredStore(MemoryStore(), lower)) as store, contextlib.closing(DiskStore(folder)) as other:
@@ -556,11 +552,6 @@ def test_a_fork_while_threads_use_the_store_leaves_a_child_that_can_use_it(folde
     store.close()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="SQLite in the child believes in locks that only the parent holds: the parent removes the log in use",
-)
 def test_what_a_forked_child_writes_after_its_parent_closed_the_store_is_kept(folder: Path) -> None:
     store = open_store(folder)
     store.put("s", "parent", record())

@@ -155,9 +155,6 @@ class ByProperty(Library):
         (Overriding, False, False),
         pytest.param(
             *(ByProperty, True, False),
-            marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="_versions looks into functions, not properties"
-            ),
         ),
     ],
 )

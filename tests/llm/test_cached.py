@@ -291,7 +291,7 @@ def test_consume_work_may_change_the_task(server: OpenAIServer, make: Make) -> N
         prompt = "Analyze it."
         output_types = [Analysis]
 
-        def consume_work(self, task: Document) -> None:  # type: ignore[override]  # the documented form
+        def consume_work(self, task: Document) -> None:  # the documented form
             super().consume_work(Document(text=f"changed {task.text}"))
 
     run(make(Changing))

@@ -110,7 +110,7 @@ def test_consume_work_may_change_the_task(server: OpenAIServer) -> None:
         prompt = "Sort it."
         output_types = [Label]
 
-        def consume_work(self, task: Document) -> None:  # type: ignore[override]  # the documented form
+        def consume_work(self, task: Document) -> None:  # the documented form
             super().consume_work(Document(text=f"changed {task.text}"))
 
     assert '"text": "changed a<b"' in ask(server, Changing)[-1][1]
@@ -213,7 +213,7 @@ def test_the_input_type_may_be_an_annotation(server: OpenAIServer) -> None:
         prompt = "Sort it."
         output_types = [Label]
 
-        def consume_work(self, task: Document) -> None:  # type: ignore[override]  # the documented form
+        def consume_work(self, task: Document) -> None:  # the documented form
             super().consume_work(task)
 
     assert Annotated.get_task_classes(make(server, Annotated)) == [Document]

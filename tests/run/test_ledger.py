@@ -11,7 +11,7 @@ class Number(Task):
 
 
 START = ROOT.child(INITIAL, 1)
-DEPTHS = {"near": 2, "far": 3}
+RANKS = {"near": (0, 9), "far": (1, 3)}
 
 
 def at(node: Provenance) -> Number:
@@ -21,8 +21,9 @@ def at(node: Provenance) -> Number:
 def test_a_node_without_joins_ends_silently() -> None:
     ledger = Ledger()
     ledger.hold(START)
+    assert ledger.is_alive(START)
     assert ledger.release(START) is None
-    assert ledger.waiting == []
+    assert not ledger.is_alive(START)
 
 
 def test_a_join_waits_until_the_last_hold_is_released() -> None:
@@ -66,13 +67,13 @@ def test_the_nearest_join_of_a_node_fires_first_and_the_next_after_it() -> None:
     ledger.gather(START, "far", at(START.child("W", 1)))
     ledger.gather(START, "near", at(START.child("W", 2)))
     assert ledger.release(START) is START
-    assert ledger.take(START, DEPTHS)[0] == "near"
+    assert ledger.take(START, RANKS)[0] == "near"
     ledger.hold(START)
     assert ledger.release(START) is START
-    assert ledger.take(START, DEPTHS)[0] == "far"
+    assert ledger.take(START, RANKS)[0] == "far"
     ledger.hold(START)
     assert ledger.release(START) is None
-    assert ledger.waiting == []
+    assert not ledger.is_alive(START)
 
 
 def test_the_inner_node_ends_before_the_outer_one() -> None:
@@ -84,7 +85,7 @@ def test_the_inner_node_ends_before_the_outer_one() -> None:
     ledger.gather(START, "far", at(inner))
     ledger.gather(inner, "near", at(inner))
     assert ledger.release(inner) is inner
-    ledger.take(inner, DEPTHS)
+    ledger.take(inner, RANKS)
     ledger.hold(inner)
     assert ledger.release(inner) is START
 
@@ -95,7 +96,7 @@ def test_a_group_is_in_the_order_of_provenance() -> None:
     for path in ((2, 1), (1, 3), (10, 0), (1, 2)):
         ledger.gather(START, "near", at(START.child("W", path[0]).child("V", path[1])))
     ledger.release(START)
-    join, tasks = ledger.take(START, DEPTHS)
+    join, tasks = ledger.take(START, RANKS)
     assert join == "near"
     assert [task.provenance()[1:] for task in tasks] == [
         (("W", 1), ("V", 2)),

@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -26,7 +26,7 @@ from planai.errors import UnstorableValue
 MEMORY_BUDGET = 64 * 2**20
 """Bytes of recent entries that a process keeps in memory for each cache folder."""
 
-_BROKEN = (sqlite3.Error, OSError)
+_BROKEN = (sqlite3.Error, OSError, UnicodeError)
 _logger = logging.getLogger(__name__)
 
 
@@ -168,7 +168,15 @@ class Cache(MutableMapping[str, Any]):
         For a key without an entry that is infinity, later than any time it is compared with.
         """
         record = self._guarded(self._store.get, self._space, key)
-        return math.inf if record is None else record.stored_at
+        return record.stored_at if record is not None and record.alive(time.time()) else math.inf
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the entries; one that is damaged, or that somebody removes meanwhile, is passed over."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[Any]:
+        """Return the values of `items`."""
+        return _Values(self)
 
     def evict(self) -> int:
         """Remove what has expired, then the least recently used until the limits hold; return how many entries."""
@@ -205,6 +213,31 @@ class Cache(MutableMapping[str, Any]):
             warnings.warn(f"{self._space}: {text}", CacheWarning, stacklevel=4)
 
 
+class _Items(ItemsView[str, Any]):
+    """The entries that can be read."""
+
+    def __init__(self, cache: Cache) -> None:
+        super().__init__(cache)
+        self._cache = cache
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for key in self._cache:
+            hit = self._cache.lookup(key)
+            if hit is not None:
+                yield key, hit.value
+
+
+class _Values(ValuesView[Any]):
+    """The values that can be read."""
+
+    def __init__(self, cache: Cache) -> None:
+        super().__init__(cache)
+        self._cache = cache
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._cache.items())
+
+
 _stores: weakref.WeakValueDictionary[Path, Store] = weakref.WeakValueDictionary()
 _stores_lock = threading.Lock()
 
@@ -227,11 +260,22 @@ def _close_stores() -> None:
             store.close()
 
 
+_forking: list[Store] = []
+
+
+def _before_fork() -> None:
+    """Close all stores: a child that shares a connection believes in locks that only its parent holds."""
+    _stores_lock.acquire()
+    _forking[:] = list(_stores.values())
+    for store in _forking:
+        store.before_fork()
+
+
 def _after_fork() -> None:
-    global _stores_lock  # noqa: PLW0603 - the parent's may have been taken at that moment
-    _stores_lock = threading.Lock()
-    for store in list(_stores.values()):
+    for store in _forking:
         store.after_fork()
+    _forking.clear()
+    _stores_lock.release()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

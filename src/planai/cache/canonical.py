@@ -54,6 +54,8 @@ def canonical(value: Any, where: str = "value") -> bytes:
     """
     try:
         return _encode(value, ())
+    except RecursionError:
+        raise UnkeyableValue(f"{where} is nested too deeply to make a key of: use flat data") from None
     except _NoIdentity as error:
         raise UnkeyableValue(f"{where}{''.join(reversed(error.path))} {error.reason}") from None
 
@@ -145,7 +147,11 @@ def _datetime(value: dt.datetime) -> bytes:
     """Encode the instant, so that equal instants in two time zones are equal; naive times are of their own kind."""
     if value.tzinfo is None:
         return _frame(b"naive datetime:", f"{value.isoformat()} {value.fold}".encode())
-    return _frame(b"datetime:", value.astimezone(dt.UTC).isoformat().encode())
+    try:
+        instant = value.astimezone(dt.UTC).isoformat()
+    except OverflowError:  # before the year 1, or after 9999, in UTC
+        instant = value.isoformat()
+    return _frame(b"datetime:", instant.encode())
 
 
 def _text(tag: bytes, show: Callable[[Any], str] = str) -> Callable[[Any], bytes]:
@@ -187,16 +193,16 @@ def _items(values: Iterable[Any], above: Above) -> list[bytes]:
 
 def _list(value: list[Any], above: Above) -> bytes:
     if value and set(map(type, value)) == {float}:  # embeddings: a thousand numbers at once
-        return _of_type(value, list, b"floats:", array.array("d", value).tobytes())
-    return _of_type(value, list, b"list:", b"".join(_items(value, above)))
+        return _of_type(value, list, b"floats:", array.array("d", value).tobytes(), above)
+    return _of_type(value, list, b"list:", b"".join(_items(value, above)), above)
 
 
 def _tuple(value: tuple[Any, ...], above: Above) -> bytes:
-    return _of_type(value, tuple, b"tuple:", b"".join(_items(value, above)))
+    return _of_type(value, tuple, b"tuple:", b"".join(_items(value, above)), above)
 
 
 def _unordered(base: type, tag: bytes) -> Encoder:
-    return lambda value, above: _of_type(value, base, tag, b"".join(sorted(_items(value, above))))
+    return lambda value, above: _of_type(value, base, tag, b"".join(sorted(_items(value, above))), above)
 
 
 def _mapping(value: Mapping[Any, Any], above: Above) -> bytes:
@@ -206,14 +212,15 @@ def _mapping(value: Mapping[Any, Any], above: Above) -> bytes:
             pairs.append(_frame(b"pair:", _encode(key, above) + _encode(item, above)))
         except _NoIdentity as error:
             raise error.inside(f"[{key!r}]") from None
-    return _of_type(value, dict, b"dict:", b"".join(sorted(pairs)))
+    return _of_type(value, dict, b"dict:", b"".join(sorted(pairs)), above)
 
 
-def _of_type(value: Any, base: type, tag: bytes, body: bytes) -> bytes:
-    """Frame `body` by `tag`, or by the name of its class where that is a subclass of `base`."""
+def _of_type(value: Any, base: type, tag: bytes, body: bytes, above: Above) -> bytes:
+    """Frame `body` by `tag`; of a subclass of `base` also by the name of the class, and its attributes."""
     if type(value) is base:
         return _frame(tag, body)
-    return _frame(b"subclass:", _frame(b"name:", qualified(type(value)).encode()) + _frame(tag, body))
+    attributes = _encode(dict(getattr(value, "__dict__", {})), above)
+    return _frame(b"subclass:", _frame(b"name:", qualified(type(value)).encode()) + _frame(tag, body) + attributes)
 
 
 def _model(value: BaseModel, above: Above) -> bytes:
@@ -257,7 +264,8 @@ def _array(value: Any, above: Above) -> bytes:
 
 
 def _path(value: pathlib.PurePath, above: Above) -> bytes:
-    return _frame(b"path:", value.as_posix().encode("utf-8", "surrogateescape"))
+    tag = b"windows path:" if isinstance(value, pathlib.PureWindowsPath) else b"path:"
+    return _frame(tag, value.as_posix().encode("utf-8", "surrogateescape"))
 
 
 def _class(value: type, above: Above) -> bytes:
@@ -272,11 +280,23 @@ def _special(base: type) -> Encoder:
     """Encode an instance of a subclass of a scalar type: by its class, its value and its attributes."""
 
     def encode(value: Any, above: Above) -> bytes:
-        plain = value if base in (dt.datetime, dt.date) else base.__new__(base, value)
-        attributes = _mapping(dict(getattr(value, "__dict__", {})), above)
-        return _of_type(value, base, b"special:", _SCALARS[base](plain) + attributes)
+        return _of_type(value, base, b"special:", _SCALARS[base](_PLAIN[base](value)), above)
 
     return encode
+
+
+# By the methods of the base itself: a class may show itself as it likes, such as every instance as the same text.
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    int: int.__int__,
+    float: float.__float__,
+    decimal.Decimal: lambda value: decimal.Decimal(decimal.Decimal.__str__(value)),
+    dt.datetime: lambda value: dt.datetime.combine(
+        dt.datetime.date(value), dt.datetime.timetz(value), tzinfo=value.tzinfo
+    ),
+    dt.date: lambda value: dt.date.fromordinal(dt.date.toordinal(value)),
+}
 
 
 _CONTAINERS: list[tuple[type, Encoder]] = [

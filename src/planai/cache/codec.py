@@ -18,10 +18,11 @@ import sys
 import typing
 import uuid
 import zlib
+import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
 from planai.cache.canonical import fields_of, qualified
 from planai.errors import CacheError, UnstorableValue
@@ -104,7 +105,7 @@ class Codec:
         try:
             text = zstd.decompress(body) if form == _ZSTD else body
             return self._unpack(json.loads(text.decode("utf-8", "surrogatepass")))
-        except (ValueError, TypeError, KeyError, AttributeError, zstd.ZstdError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, zstd.ZstdError) as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
     def _verify(self, value: Any, payload: bytes) -> None:
@@ -149,7 +150,8 @@ class Codec:
     def _model(self, packed: dict[str, Any]) -> BaseModel:
         model = self._class(packed["c"], BaseModel)
         fields = {name: self._unpack(item) for name, item in packed["v"].items()}
-        made: BaseModel = model.model_validate(fields, by_name=True, by_alias=False)
+        data = fields["root"] if issubclass(model, RootModel) else fields
+        made: BaseModel = model.model_validate(data, by_name=True, by_alias=False)
         if "u" in packed:
             made.__pydantic_fields_set__.difference_update(packed["u"])
         return made
@@ -203,7 +205,7 @@ def _pack(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return _pack_dataclass(value)
     if isinstance(value, pathlib.PurePath):
-        return {_TAG: "path", "v": str(value)}
+        return {_TAG: "path", "v": _SCALARS["path"].dump(value)}
     raise _Unpackable(f"is a {kind.__module__}.{kind.__qualname__}, which the cache cannot keep: use plain data")
 
 
@@ -252,6 +254,24 @@ def _pack_bundle(value: Bundle) -> dict[str, Any]:
     return {_TAG: "bundle", "v": [[output.consumer, _pack(output.task)] for output in value.outputs]}
 
 
+_PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
+
+
+def _pack_time(value: dt.datetime | dt.time) -> list[Any]:
+    """Return the text, the fold, and the time zone's name where there is one."""
+    zone = value.tzinfo
+    if zone is not None and not isinstance(zone, dt.timezone | zoneinfo.ZoneInfo):
+        raise _Unpackable(f"has a time zone of the class {type(zone).__qualname__}: use zoneinfo or datetime.timezone")
+    key = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
+    return [value.replace(tzinfo=None).isoformat() if key else value.isoformat(), value.fold, key]
+
+
+def _time(kind: Any, parts: list[Any]) -> Any:
+    text, fold, key = parts
+    value = kind.fromisoformat(text).replace(fold=fold)
+    return value.replace(tzinfo=zoneinfo.ZoneInfo(key)) if key else value
+
+
 class _Scalar(NamedTuple):
     """How a scalar that JSON does not know is written as text, and read."""
 
@@ -262,9 +282,9 @@ class _Scalar(NamedTuple):
 
 _SCALARS: dict[str, _Scalar] = {
     "bytes": _Scalar(bytes, lambda value: base64.b64encode(value).decode(), base64.b64decode),
-    "datetime": _Scalar(dt.datetime, dt.datetime.isoformat, dt.datetime.fromisoformat),
+    "datetime": _Scalar(dt.datetime, _pack_time, lambda parts: _time(dt.datetime, parts)),
     "date": _Scalar(dt.date, dt.date.isoformat, dt.date.fromisoformat),
-    "time": _Scalar(dt.time, dt.time.isoformat, dt.time.fromisoformat),
+    "time": _Scalar(dt.time, _pack_time, lambda parts: _time(dt.time, parts)),
     "timedelta": _Scalar(
         dt.timedelta,
         lambda value: [value.days, value.seconds, value.microseconds],
@@ -272,7 +292,11 @@ _SCALARS: dict[str, _Scalar] = {
     ),
     "decimal": _Scalar(decimal.Decimal, str, decimal.Decimal),
     "uuid": _Scalar(uuid.UUID, str, uuid.UUID),
-    "path": _Scalar(pathlib.PurePath, str, pathlib.Path),
+    "path": _Scalar(
+        pathlib.PurePath,
+        lambda value: [type(value).__name__, str(value)],
+        lambda parts: _PATHS[parts[0]](parts[1]),
+    ),
     "complex": _Scalar(complex, repr, complex),
 }
 _SEQUENCES: dict[str, Callable[[Iterable[Any]], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
@@ -290,11 +314,16 @@ _PACKERS: dict[type, Callable[[Any], Any]] = {
     **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in _SCALARS.items()},
     Bundle: _pack_bundle,
     tuple: lambda value: {_TAG: "tuple", "v": _each(value)},
-    set: lambda value: {_TAG: "set", "v": _each(value)},
-    frozenset: lambda value: {_TAG: "frozenset", "v": _each(value)},
+    set: lambda value: {_TAG: "set", "v": _sorted(_each(value))},
+    frozenset: lambda value: {_TAG: "frozenset", "v": _sorted(_each(value))},
     SecretStr: _refuse_secret,
     SecretBytes: _refuse_secret,
 }
+
+
+def _sorted(packed: list[Any]) -> list[Any]:
+    """Order what a set holds, so that equal sets are the same bytes."""
+    return sorted(packed, key=lambda item: json.dumps(item, sort_keys=True))
 
 
 def _plain(values: list[Any]) -> bool:
@@ -320,7 +349,12 @@ def _checksum(form: bytes, body: bytes) -> bytes:
 
 def _same(left: Any, right: Any) -> bool:
     """Tell whether two values are equal, NaN included; the packed forms have types, too."""
-    return bool(left == right) or json.dumps(_pack(left), sort_keys=True) == json.dumps(_pack(right), sort_keys=True)
+    try:
+        if left == right:
+            return True
+    except ArithmeticError:  # a signalling NaN is compared with nothing
+        pass
+    return json.dumps(_pack(left), sort_keys=True) == json.dumps(_pack(right), sort_keys=True)
 
 
 def _difference(left: Any, right: Any) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from planai.cache.canonical import canonical, digest, qualified
 from planai.cache.memo import per_class
@@ -35,7 +37,24 @@ def _schema(kind: type) -> str:
     if not issubclass(kind, BaseModel):
         return ""
     try:
-        return json.dumps(kind.model_json_schema(), sort_keys=True, default=repr)
+        schema = kind.model_json_schema(schema_generator=_Quiet)
     except PydanticInvalidForJsonSchema:
-        fields = kind.model_fields.items()
-        return json.dumps([(name, repr(field.annotation), repr(field.default)) for name, field in fields])
+        return ""  # the identity of the model's code has its fields, too
+    return json.dumps(_without_words(schema), sort_keys=True, default=lambda value: type(value).__qualname__)
+
+
+class _Quiet(GenerateJsonSchema):
+    """Says nothing of defaults that JSON cannot hold."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Say nothing."""
+
+
+def _without_words(schema: Any) -> Any:
+    """Leave out titles and descriptions, which docstrings make, and which decide nothing."""
+    if isinstance(schema, list):
+        return [_without_words(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    words = {key for key in ("title", "description") if isinstance(schema.get(key), str)}
+    return {key: _without_words(item) for key, item in schema.items() if key not in words}

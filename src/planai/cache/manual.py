@@ -46,7 +46,8 @@ def _versions(worker: type, name: str, library: frozenset[type]) -> Iterator[typ
         value = vars(base).get(name)
         if base in library or value is None:
             continue
-        function = inspect.unwrap(getattr(value, "__func__", value)) if callable(value) else value
+        inner = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+        function = inspect.unwrap(inner) if callable(inner) else inner
         if isinstance(function, types.FunctionType):
             yield function
 

@@ -1,4 +1,4 @@
-"""The identity of a worker's code: its bytecode, and that of all it reaches in the user's own modules.
+"""The identity of code: its bytecode, and that of all it reaches in the user's own modules.
 
 Comments, blank lines, docstrings, line numbers and file paths change nothing. A changed helper, base class, nested
 function, default argument, closure or module constant does; changing it back gives the earlier identity again.
@@ -6,21 +6,28 @@ function, default argument, closure or module constant does; changing it back gi
 
 from __future__ import annotations
 
+import dataclasses
 import dis
 import functools
+import importlib
+import importlib.util
 import sys
-import sysconfig
 import types
+import typing
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import canonical, digest, qualified
 from planai.cache.memo import per_class
+from planai.cache.own import Own
 from planai.errors import UnkeyableValue
 
 _MISSING = object()
+_DOCSTRING_FLAG = 0x4000000  # of Python 3.13 and newer: tells whether there is one
+_SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 
 Read = tuple[Any, str, Any]
 """A name that code looks up: in a dict of globals or on a class or module, and what it found there."""
@@ -33,56 +40,55 @@ class CodeIdentity:
     ...     def consume_work(self): return 1
     >>> CodeIdentity(Worker).digest() == CodeIdentity(Worker).digest()
     True
+
+    Args:
+        root: the class.
+        with_fields: whether the types and defaults of a model's own fields count, too. Those of a worker do not: its
+            settings are a part of the key by themselves.
     """
 
-    def __init__(self, worker: type) -> None:
-        self._worker = worker
+    def __init__(self, root: type, *, with_fields: bool = False) -> None:
+        self._root = root
+        self._with_fields = with_fields
         self._digest = ""
         self._reads: list[Read] = []
 
     def digest(self) -> str:
         """Return the digest; it is worked out again when a helper or constant was replaced in this process."""
         if not self._digest or any(_look_up(place, name) is not found for place, name, found in self._reads):
-            walk = _Walk(self._worker)
+            walk = _Walk(self._root, with_fields=self._with_fields)
             self._digest = walk.digest()
             self._reads = walk.reads
         return self._digest
 
 
 @per_class
-def code_of(kind: type) -> CodeIdentity:
-    """Return the identity of the code of `kind`."""
+def code_of_worker(kind: type) -> CodeIdentity:
+    """Return the identity of the code of a worker class."""
     return CodeIdentity(kind)
 
 
-class _Walk:
-    """One walk over the code that a class reaches."""
+@per_class
+def code_of_model(kind: type) -> CodeIdentity:
+    """Return the identity of a model: its methods, validators and fields."""
+    return CodeIdentity(kind, with_fields=True)
 
-    def __init__(self, worker: type) -> None:
+
+class _Walk:
+    """One walk over all that a class reaches."""
+
+    def __init__(self, root: type, *, with_fields: bool) -> None:
         self.reads: list[Read] = []
-        self._worker = worker
-        self._own = _Own(worker.__module__)
-        self._seen: dict[int, object] = {}
+        self._root = root
+        self._with_fields = with_fields
+        self._own = Own(root.__module__)
+        self._met: dict[int, tuple[int, object]] = {}
 
     def digest(self) -> str:
-        return digest(*self._class(self._worker))
+        return digest(*self._class(self._root))
 
-    def _class(self, kind: type) -> Iterator[bytes]:
-        """Encode the attributes of a class and of its bases, as far as they are the user's own."""
-        if self._met(kind):
-            return
-        for base in kind.__mro__:
-            if not self._own.holds(base):
-                continue
-            if issubclass(base, BaseModel) and base is not self._worker:
-                yield from self._fields(base)
-            for name, value in sorted(vars(base).items()):
-                if not _is_machinery(name):
-                    yield name.encode()
-                    self.reads.append((base, name, value))
-                    yield from self._value(value)
-
-    def _value(self, value: Any) -> Iterator[bytes]:
+    def value(self, value: Any) -> Iterator[bytes]:
+        """Encode anything that code may refer to."""
         value = self._unwrapped(value)
         if isinstance(value, types.FunctionType):
             yield from self._function(value)
@@ -91,37 +97,140 @@ class _Walk:
             if self._own.holds(value):
                 yield from self._class(value)
         elif isinstance(value, property):
-            for accessor in (value.fget, value.fset, value.fdel):
-                yield from self._value(accessor)
+            yield from self._parts((value.fget, value.fset, value.fdel))
         elif isinstance(value, types.ModuleType):
             yield value.__name__.encode()
         elif isinstance(value, functools.partial):
-            for part in (value.func, value.args, value.keywords):
-                yield from self._value(part)
+            yield from self._parts((value.func, value.args, value.keywords))
+        elif isinstance(value, dict | list | tuple | set | frozenset):
+            yield from self._container(value)
         else:
-            yield from self._data(value)
+            yield from self._object(value)
 
-    def _data(self, value: Any) -> Iterator[bytes]:
-        """Encode data; of an object that is none, such as a logger or a client, only its class can count."""
-        try:
-            yield canonical(value)
-        except UnkeyableValue:
-            yield qualified(type(value)).encode()
-            if self._met(value):
-                return
-            if isinstance(value, dict):
-                value = [part for pair in value.items() for part in pair]
-            if isinstance(value, list | tuple):
-                for item in value:
-                    yield from self._value(item)
-            elif self._own.holds(type(value)):
-                yield from self._class(type(value))
+    def read(self, place: Any, name: str) -> Any:
+        """Look a name up, and remember what was found."""
+        found = _look_up(place, name)
+        if found is not _MISSING:
+            self.reads.append((place, name, found))
+        return found
+
+    def module(self, name: str, package: str | None) -> Any:
+        """Return the module that code imports; one of the user's own is loaded, as the code itself would do."""
+        names = [name, f"{package}.{name}".rstrip(".")] if package else [name]
+        for full in names:
+            if full in sys.modules:
+                return sys.modules[full]
+            try:
+                spec = importlib.util.find_spec(full) if full else None
+                if spec is not None and self._own.is_file(spec.origin or "", full):
+                    return importlib.import_module(full)
+            except Exception:  # noqa: BLE001, S112 - code that cannot be imported fails when it runs, if it ever does
+                continue
+        return _MISSING
+
+    def is_own_module(self, value: Any) -> bool:
+        """Tell whether `value` is a module of the user's own."""
+        return isinstance(value, types.ModuleType) and self._own.holds(value)
+
+    # ---- classes and objects
+
+    def _class(self, kind: type) -> Iterator[bytes]:
+        """Encode the attributes of a class and of its bases, as far as they are the user's own."""
+        if (known := self._known(kind)) is not None:
+            yield known
+            return
+        if type(kind) is not type and self._own.holds(type(kind)):
+            yield from self._class(type(kind))
+        for base in kind.__mro__:
+            if self._own.holds(base):
+                yield from self._attributes(base)
+
+    def _attributes(self, kind: type) -> Iterator[bytes]:
+        if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
+            yield from self._fields(kind)
+        for name, value in sorted(vars(kind).items()):
+            if not _is_machinery(name):
+                yield name.encode()
+                self.reads.append((kind, name, value))
+                yield from self.value(value)
+        for name, private in vars(kind).get("__private_attributes__", {}).items():
+            yield name.encode()
+            yield from self.value(private.default_factory or private.default)
 
     def _fields(self, model: type[BaseModel]) -> Iterator[bytes]:
-        """Encode the fields of a model that the code uses: their types and defaults."""
+        """Encode the fields of a model: their types, validators and defaults."""
         for name, field in model.model_fields.items():
-            yield f"{name}: {field.annotation!r} {field.metadata!r}".encode()
-            yield from self._value(field.default_factory or field.default)
+            yield name.encode()
+            yield from self._annotation(field.annotation)
+            yield from self._parts(field.metadata)
+            yield from self.value(field.default_factory or field.default)
+
+    def _annotation(self, annotation: Any) -> Iterator[bytes]:
+        arguments = typing.get_args(annotation)
+        if not arguments:
+            yield from self.value(annotation)
+            return
+        yield str(typing.get_origin(annotation)).encode()
+        for argument in arguments:
+            yield from self._annotation(argument)
+
+    def _object(self, value: Any) -> Iterator[bytes]:
+        """Encode data by value, and the code of its class; what is no data, such as a logger, by its class alone."""
+        kind = type(value)
+        try:
+            yield b"undefined" if value is PydanticUndefined else canonical(value)
+        except UnkeyableValue:
+            yield qualified(kind).encode()
+            if dataclasses.is_dataclass(value):
+                yield from self._parts(getattr(value, field.name) for field in dataclasses.fields(value))
+        if kind not in _SCALARS and self._own.holds(kind):
+            yield from self._class(kind)
+
+    def _container(self, value: Any) -> Iterator[bytes]:
+        if not isinstance(value, dict) and _SCALARS.issuperset(map(type, value)):
+            yield canonical(value)
+            return
+        if (known := self._known(value)) is not None:
+            yield known
+            return
+        if isinstance(value, dict):
+            yield from self._parts(part for pair in value.items() for part in pair)
+        elif isinstance(value, set | frozenset):
+            yield from self._parts(sorted(value, key=lambda item: f"{getattr(item, '__qualname__', '')} {type(item)}"))
+        else:
+            yield from self._parts(value)
+
+    def _parts(self, values: typing.Iterable[Any]) -> Iterator[bytes]:
+        yield b"["
+        for value in values:
+            yield from self.value(value)
+        yield b"]"
+
+    def _known(self, value: object) -> bytes | None:
+        """Return the place of what was met before on this walk; what was not is met now, and kept alive for its id."""
+        if id(value) in self._met:
+            return f"met {self._met[id(value)][0]}".encode()
+        self._met[id(value)] = (len(self._met), value)
+        return None
+
+    # ---- functions
+
+    def _function(self, function: types.FunctionType) -> Iterator[bytes]:
+        if (known := self._known(function)) is not None:
+            yield known
+            return
+        if not self._own.holds(function):
+            yield f"{function.__module__}:{function.__qualname__}".encode()
+            return
+        cells = {}
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                cells[name] = cell.cell_contents
+            except ValueError:  # a name that has no value yet
+                continue
+        yield from self._parts(function.__defaults__ or ())
+        yield from self._parts((function.__kwdefaults__ or {}).items())
+        yield from _Code(self, function.__globals__, cells).walk(function.__code__)
 
     def _unwrapped(self, value: Any) -> Any:
         """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
@@ -141,102 +250,65 @@ class _Walk:
             return hasattr(value, "__wrapped__") and not self._own.holds(value)
         return type(value).__module__ == "functools" and hasattr(value, "__wrapped__")
 
-    def _function(self, function: types.FunctionType) -> Iterator[bytes]:
-        if self._met(function):
-            return
-        if not self._own.holds(function):
-            yield f"{function.__module__}:{function.__qualname__}".encode()
-            return
-        cells = {}
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                cells[name] = cell.cell_contents
-            except ValueError:  # a name that has no value yet
-                continue
-        for default in (function.__defaults__ or (), tuple((function.__kwdefaults__ or {}).items())):
-            for item in default:
-                yield from self._value(item)
-        yield from self._code(function.__code__, function.__globals__, cells)
 
-    def _code(self, code: types.CodeType, names: dict[str, Any], cells: dict[str, Any]) -> Iterator[bytes]:
-        """Encode instructions with what they mean, then follow the names that they look up."""
-        yield repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)).encode()
-        chain: Any = _MISSING
-        for step in dis.get_instructions(code):
-            if step.opname == "NOP":
-                continue
-            if isinstance(step.argval, types.CodeType):
-                yield step.opname.encode()
-                yield from self._code(step.argval, names, cells)
-                continue
+class _Code:
+    """The walk over the instructions of one function, and of those inside it."""
+
+    def __init__(self, walk: _Walk, names: dict[str, Any], cells: dict[str, Any]) -> None:
+        self._walk = walk
+        self._names = names
+        self._cells = cells
+        self._imports: dict[str, Any] = {}
+        self._imported: Any = _MISSING
+
+    def walk(self, code: types.CodeType) -> Iterator[bytes]:
+        """Encode instructions with what they mean, then what they look up."""
+        flags = code.co_flags & ~_DOCSTRING_FLAG
+        yield repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)).encode()
+        yield code.co_exceptiontable
+        found: Any = _MISSING
+        for step in _instructions(code):
             yield step.opname.encode()
-            yield from self._data(step.argval)
-            chain = self._reached(step, chain, names, cells)
-            if chain is not _MISSING:
-                yield from self._value(chain)
+            if isinstance(step.argval, types.CodeType):
+                yield from self.walk(step.argval)
+                continue
+            yield from self._walk.value(step.argval)
+            found = self._looked_up(step, found)
+            if found is not _MISSING:
+                yield from self._walk.value(found)
 
-    def _reached(self, step: dis.Instruction, chain: Any, names: dict[str, Any], cells: dict[str, Any]) -> Any:
-        """Return what an instruction looks up: a global, a closed-over name, or an attribute of a module."""
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            return self._read(names, step.argval)
-        if step.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF"):
-            return cells.get(step.argval, _MISSING)
-        if (
-            step.opname in ("LOAD_ATTR", "LOAD_METHOD")
-            and isinstance(chain, types.ModuleType)
-            and self._own.holds(chain)
-        ):
-            return self._read(chain, step.argval)
+    def _looked_up(self, step: dis.Instruction, before: Any) -> Any:
+        """Return what an instruction finds: a global, a closed-over name, an import, or an attribute of a module."""
+        name = step.argval
+        match step.opname:
+            case "LOAD_GLOBAL" | "LOAD_NAME":
+                return self._walk.read(self._names, name)
+            case "LOAD_DEREF" | "LOAD_CLASSDEREF":
+                return self._cells.get(name, self._imports.get(name, _MISSING))
+            case "IMPORT_NAME":
+                self._imported = self._walk.module(name, self._names.get("__package__"))
+                return self._imported
+            case "IMPORT_FROM" if self._walk.is_own_module(self._imported):
+                return self._walk.read(self._imported, name)
+            case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType):
+                self._imports[name] = before
+            case "LOAD_FAST" if name in self._imports:
+                return self._imports[name]
+            case "LOAD_ATTR" | "LOAD_METHOD" if self._walk.is_own_module(before):
+                return self._walk.read(before, name)
         return _MISSING
 
-    def _read(self, place: Any, name: str) -> Any:
-        found = _look_up(place, name)
-        if found is not _MISSING:
-            self.reads.append((place, name, found))
-        return found
 
-    def _met(self, value: object) -> bool:
-        """Tell whether `value` was met before on this walk; it is kept alive, so that its id stays its own."""
-        if id(value) in self._seen:
-            return True
-        self._seen[id(value)] = value
-        return False
-
-
-class _Own:
-    """Tells the user's own code from that of Python, of installed packages, and of planai itself."""
-
-    def __init__(self, module: str) -> None:
-        self._package = module.partition(".")[0]
-
-    def holds(self, value: type | types.FunctionType | types.ModuleType) -> bool:
-        """Tell whether `value` is of the worker's package, or comes from no installed file."""
-        file = _file_of(value)
-        if file.startswith(_LIBRARY) and not file.startswith(_EXAMPLES):
-            return False
-        name = value.__name__ if isinstance(value, types.ModuleType) else (value.__module__ or "")
-        if name.partition(".")[0] == self._package:
-            return True
-        return file != _BUILT_IN and not file.startswith(_INSTALLED) and "-packages/" not in file
-
-
-def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
-    """Return the file that defines `value`; code that was typed or generated has a name such as ``<string>``."""
-    if isinstance(value, types.FunctionType):
-        return value.__code__.co_filename
-    if isinstance(value, types.ModuleType):
-        return getattr(value, "__file__", None) or _BUILT_IN
-    module = sys.modules.get(value.__module__)
-    if module is None or module.__name__ == "__main__":
-        return f"<{value.__module__}>"
-    return _file_of(module)
-
-
-_BUILT_IN = "<built-in>"
-_PATHS = sysconfig.get_paths()
-_LIBRARY = __file__.removesuffix("cache/source.py")
-_EXAMPLES = _LIBRARY + "demo/"
-_INSTALLED = (*{_PATHS[kind] + "/" for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen")
+def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """Yield the instructions that do something; the docstring of a class inside of a function does not."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "NOP"]
+    docstrings = {
+        number - 1 for number, step in enumerate(steps) if step.opname == "STORE_NAME" and step.argval == "__doc__"
+    }
+    skipped = docstrings | {number + 1 for number in docstrings}
+    for number, step in enumerate(steps):
+        if number not in skipped:
+            yield step
 
 
 def _look_up(place: Any, name: str) -> Any:

@@ -73,5 +73,8 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections; the next use opens them again."""
 
+    def before_fork(self) -> None:
+        """Let go of files, and hold all locks: no other thread may hold one at the moment of a fork."""
+
     def after_fork(self) -> None:
-        """Take note that this is the child of a fork: locks may be held by threads that do not exist here."""
+        """Release the locks, in the parent as in the child."""

@@ -15,7 +15,7 @@ from planai.cache.codec import Bundle, Codec, Published
 from planai.cache.key import key_of, schemas_of
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.memo import per_class
-from planai.cache.source import code_of
+from planai.cache.source import code_of_model, code_of_worker
 from planai.call import Router, current_activation, need_activation
 from planai.errors import ConfigurationError
 from planai.events import Output
@@ -163,8 +163,8 @@ class CachedTaskWorker(TaskWorker):
         """Return what decides the answer to `task`, by name."""
         return {
             "worker": qualified(type(self)).encode(),
-            "code": code_of(type(self)).digest().encode(),
-            "types' code": canonical([code_of(kind).digest() for kind in (type(task), *self.output_types)]),
+            "code": code_of_worker(type(self)).digest().encode(),
+            "types' code": canonical([code_of_model(kind).digest() for kind in (type(task), *self.output_types)]),
             "settings": self.key_settings(),
             "outputs": schemas_of(self.output_types),
             "task": canonical(task, f"the key of {self.name!r}: {type(task).__name__}"),

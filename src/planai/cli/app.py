@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from planai.errors import PlanaiError, RunInterrupted
+from planai.errors import PlanaiError
 
 app = typer.Typer(
     help="Run typed task graphs once, and keep their answers.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -45,7 +45,7 @@ def main() -> None:
     """Run the command; a mistake that planai explains ends it with a message instead of a traceback."""
     try:
         app()
-    except RunInterrupted:
+    except KeyboardInterrupt:
         sys.exit(130)  # what a shell says of a command that Ctrl-C ended; the run has said what it keeps
     except PlanaiError as error:
         print(f"planai: {error}", file=sys.stderr)

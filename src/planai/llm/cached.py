@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planai.cache.canonical import canonical
-from planai.cache.source import code_of
+from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
 from planai.llm.worker import LLMTaskWorker
 
@@ -25,7 +25,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         parts = super().key_parts(task)
         parts["messages"] = canonical([(message.role, message.text) for message in request.messages])
         parts["schema"] = canonical(request.schema)
-        parts["answer's code"] = code_of(self.answer_type()).digest().encode()
+        parts["answer's code"] = code_of_model(self.answer_type()).digest().encode()
         parts["model settings"] = canonical({**self.llm.settings(), **request.settings})
         if self.include_model_in_key:
             parts["model"] = canonical(dict(self.llm.identity()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planai.provenance import ROOT, Provenance
+from planai.provenance import Provenance
 from planai.task import Task, lineage_of
 
 
@@ -22,29 +22,29 @@ class Ledger:
         return node in self._alive
 
     def hold(self, node: Provenance) -> None:
-        """Keep `node` alive once more; a new node also keeps its nearest living ancestor alive."""
-        if node in self._alive:
-            self._alive[node] += 1
-            return
-        self._alive[node] = 1
-        holder = self._holder(node)
-        if holder is not None:
-            self._alive[holder] += 1
+        """Keep `node` alive once more; a node that was not alive keeps its parent alive from now on."""
+        current = node
+        while current.parent is not None:
+            if current in self._alive:
+                self._alive[current] += 1
+                return
+            self._alive[current] = 1
+            current = current.parent
 
     def release(self, node: Provenance) -> Provenance | None:
         """Undo one `hold`, and return the node, if any, whose joins are to fire now.
 
         Whoever gets a node back must `hold` it before anything else happens.
         """
-        current: Provenance | None = node
-        while current is not None:
+        current = node
+        while current.parent is not None:
             self._alive[current] -= 1
             if self._alive[current]:
                 return None
             if current in self._groups:
                 return current
             del self._alive[current]
-            current = self._holder(current)
+            current = current.parent
         return None
 
     def gather(self, node: Provenance, join: str, task: Task) -> None:
@@ -59,12 +59,3 @@ class Ledger:
         if not groups:
             del self._groups[node]
         return join, tuple(sorted(tasks, key=lambda task: lineage_of(task).provenance.order()))
-
-    def _holder(self, node: Provenance) -> Provenance | None:
-        """Return the nearest living ancestor. What descends from ended work is held further up."""
-        parent = node.parent
-        while parent is not None and parent is not ROOT:
-            if parent in self._alive:
-                return parent
-            parent = parent.parent
-        return None

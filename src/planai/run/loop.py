@@ -9,7 +9,6 @@ from queue import Empty, SimpleQueue
 
 from planai.board import Board
 from planai.call import Call, Router, perform
-from planai.errors import RunInterrupted
 from planai.events import Event, Printed, Stopped, Submitted
 from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
@@ -49,6 +48,7 @@ class Run:
     state: RunState
     inbox: SimpleQueue[Event]
     routers: dict[str, Router]
+    submitted: int = 0
 
     def perform(self, call: Call) -> Event:
         """Make `call`, in whatever thread the executor chose."""
@@ -74,6 +74,7 @@ class Run:
         """Start nothing new, and wait a while for the calls that are being made."""
         self._handle(Stopped())
         self.state.give_back(self.executor.discard())
+        self.observer.stopping(self.state.running)
         deadline = time.monotonic() + GRACE_SECONDS
         while not self.state.idle:
             self._handle(self.inbox.get(timeout=max(0.0, deadline - time.monotonic())))
@@ -89,6 +90,7 @@ class Run:
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
         for worker, task in initial:
+            self.submitted += 1
             self._handle(Submitted(self.plan.entry(worker, task), task))
             return True
         return False
@@ -113,8 +115,9 @@ def run_plan(
 ) -> RunResult:
     """Run `plan` over `initial` tasks, and return what came of it.
 
+    After Ctrl-C, the result tells that the run was interrupted.
+
     Raises:
-        RunInterrupted: Ctrl-C was pressed; it carries the result so far.
         ConfigurationError: an initial task does not fit its worker.
     """
     run = Run(
@@ -126,20 +129,20 @@ def run_plan(
         {key: plan.router(key) for key in plan.nodes},
     )
     began = time.perf_counter()
-    observer.started(run.state.board, len(initial) if isinstance(initial, list | tuple) else None)
-    result: RunResult | None = None
+    total = len(initial) if isinstance(initial, list | tuple) else None
+    observer.started(run.state.board, total)
+    interrupted = True
     try:
-        result = _guarded(run, initial, began)
+        interrupted = not _goes_through(run, initial)
     finally:
         executor.stop()
-        observer.ended(result or _result(run, began, interrupted=True))
-    if result.interrupted:
-        raise RunInterrupted(f"run of {plan.name!r} was interrupted: {_how_far(result)}", result)
+        result = _result(run, began, total, interrupted=interrupted)
+        observer.ended(result)
     return result
 
 
-def _guarded(run: Run, initial: Iterable[tuple[TaskWorker, Task]], began: float) -> RunResult:
-    """Run to the end, with every worker's ``init`` before and ``completed`` after it."""
+def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
+    """Run with every worker's ``init`` before and ``completed`` after it; tell whether that went on to the end."""
     started: list[TaskWorker] = []
     executor = run.executor
     executor.start(run.perform, run.inbox.put)
@@ -150,20 +153,19 @@ def _guarded(run: Run, initial: Iterable[tuple[TaskWorker, Task]], began: float)
         run.go(iter(initial))
     except KeyboardInterrupt:
         _stop_quietly(run)
-        return _result(run, began, interrupted=True)
+        return False
     except BaseException:
         _stop_quietly(run)
         raise
     finally:
         for worker in started:
             _complete(worker, run)
-    return _result(run, began)
+    return True
 
 
 def _stop_quietly(run: Run) -> None:
     """Stop; a second Ctrl-C, or the end of the grace period, leaves running calls behind."""
     try:
-        run.observer.stopping(run.state.running)
         run.stop()
     except (KeyboardInterrupt, Empty):
         return
@@ -177,22 +179,15 @@ def _complete(worker: TaskWorker, run: Run) -> None:
         run.observer.printed(worker.name, f"completed() raised {type(error).__name__}: {error}")
 
 
-def _result(run: Run, began: float, *, interrupted: bool = False) -> RunResult:
+def _result(run: Run, began: float, total: int | None, *, interrupted: bool) -> RunResult:
     state = run.state
+    never_submitted = total - run.submitted if total is not None else 0
     return RunResult(
         outputs=sorted(state.outputs, key=lambda task: lineage_of(task).provenance.order()),
         failures=list(state.failures),
         workers={key: state.board.workers[key] for key in run.plan.keys.values()},
         seconds=time.perf_counter() - began,
         interrupted=interrupted,
-        unfinished=state.dropped + state.running,
+        unfinished=state.dropped + state.running + never_submitted,
         total=state.board.total(),
-    )
-
-
-def _how_far(result: RunResult) -> str:
-    total = result.total
-    return (
-        f"{total.completed} calls done, {result.unfinished} left; "
-        "what cached workers computed is kept and will be replayed"
     )

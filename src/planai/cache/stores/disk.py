@@ -18,10 +18,8 @@ from planai.cache.store import Info, Record
 FILE = "planai.sqlite3"
 """The name of the database in the cache folder; SQLite keeps ``-wal`` and ``-shm`` files beside it while in use."""
 
-_abandoned: list[object] = []
-"""Connections of a parent process, kept so that they are not closed in its children."""
-
 _BUSY_SECONDS = 30.0
+_RETRY_SECONDS = 0.005
 _TOUCHES_KEPT = 10_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -46,7 +44,9 @@ class DiskStore:
     def __init__(self, folder: str | Path) -> None:
         self._path = Path(folder) / FILE
         self._wal = f"{self._path}-wal"
-        self._make_locks()
+        self._reading = threading.RLock()
+        self._writing = threading.Lock()
+        self._waiting: deque[_Ticket] = deque()
         self._forget()
 
     def get(self, space: str, key: str) -> Record | None:
@@ -133,26 +133,29 @@ class DiskStore:
         with contextlib.suppress(sqlite3.Error, OSError):
             self._flush()
         with self._reading, self._writing:
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
-            self._forget()
+            self._close_connections()
+
+    def before_fork(self) -> None:
+        """Hold all locks and close the connections, which may not be shared with a child."""
+        self._reading.acquire()
+        self._writing.acquire()
+        self._close_connections()
 
     def after_fork(self) -> None:
-        """Leave the connections to the parent process, which they belong to: they may not even be closed here."""
-        _abandoned.append((self._reader, self._writer))
-        self._make_locks()
-        self._forget()
+        """Release the locks; the next use opens new connections."""
+        self._writing.release()
+        self._reading.release()
 
     def __del__(self) -> None:
         self.close()
 
     # ---- connections: one that reads and one that writes, each used under its lock
 
-    def _make_locks(self) -> None:
-        self._reading = threading.RLock()
-        self._writing = threading.Lock()
-        self._waiting: deque[_Ticket] = deque()
+    def _close_connections(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._forget()
 
     def _forget(self) -> None:
         self._touched: dict[int, float] = {}
@@ -177,10 +180,8 @@ class DiskStore:
         return self._file == (status.st_dev, status.st_ino)
 
     def _open(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        self._touched = {}
+        with self._writing:
+            self._close_connections()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         reader = self._connect()
@@ -193,7 +194,7 @@ class DiskStore:
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
         )
         connection.execute("PRAGMA page_size = 8192")  # of a new file: three rows of 2 kB, where 4096 has room for one
-        connection.execute("PRAGMA journal_mode = WAL")
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
@@ -219,9 +220,15 @@ class DiskStore:
             if self._writer is None or self._writer_file != self._file:
                 self._renew_writer()
             self._transact(self._writer, tickets)  # type: ignore[arg-type]  # renewed above
-        except BaseException as error:
-            for ticket in tickets:
-                ticket.fail(error)
+        except Exception as error:  # noqa: BLE001 - handed to those who asked for it
+            if len(tickets) == 1:
+                tickets[0].fail(error)
+                return
+            for ticket in tickets:  # one by one, so that nobody suffers for another's mistake
+                self._waiting.append(ticket)
+                self._commit()
+        except BaseException:  # Ctrl-C: whoever waits for the lock does what is left
+            self._waiting.extendleft(reversed(tickets))
             raise
 
     def _renew_writer(self) -> None:
@@ -234,7 +241,7 @@ class DiskStore:
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            before = self.version()
+            before, others = self.version(), _commits_of_others(connection)
             self._write_touches(connection)
             for ticket in tickets:
                 ticket.run(connection)
@@ -243,9 +250,12 @@ class DiskStore:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._own_version = before
+        for ticket in tickets:
+            ticket.done = True
         self._own_write = None
-        self._own_write = self.version()
+        seen = self.version()
+        if _commits_of_others(connection) == others:  # the log looks as it does by our doing alone
+            self._own_version, self._own_write = before, seen
 
     def _write_touches(self, connection: sqlite3.Connection) -> None:
         touched, self._touched = self._touched, {}
@@ -278,7 +288,6 @@ class _Ticket:
 
     def run(self, connection: sqlite3.Connection) -> None:
         self._result = self._operation(connection)
-        self.done = True
 
     def fail(self, error: BaseException) -> None:
         self._error = error
@@ -291,7 +300,26 @@ class _Ticket:
 
 
 def _number(space: str, key: str) -> int:
-    hashed = hashlib.blake2b(space.encode("utf-8", "surrogatepass"), digest_size=8)
-    hashed.update(b"\0")
+    encoded = space.encode("utf-8", "surrogatepass")
+    hashed = hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8)
     hashed.update(key.encode("utf-8", "surrogatepass"))
     return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
+def _commits_of_others(connection: sqlite3.Connection) -> int:
+    """Return a number that changes when another connection commits."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _patiently(use: Callable[[], object]) -> None:
+    """Try until nobody else is in the way: SQLite itself does not wait where a file is just being made."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            use()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return

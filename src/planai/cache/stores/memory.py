@@ -85,9 +85,13 @@ class MemoryStore:
     def close(self) -> None:
         """Keep everything: there is nothing to let go of."""
 
+    def before_fork(self) -> None:
+        """Hold the lock, so that nobody else does in the child."""
+        self._lock.acquire()
+
     def after_fork(self) -> None:
-        """Make a lock of one's own: the parent's may have been taken at that moment."""
-        self._lock = threading.Lock()
+        """Release the lock."""
+        self._lock.release()
 
     def clear(self) -> None:
         """Forget all records of all spaces."""

@@ -34,16 +34,17 @@ class TieredStore:
 
     def put(self, space: str, key: str, record: Record) -> None:
         """Keep `record`."""
-        self._upper.delete(space, [key])
         self._lower.put(space, key, record)
-        if self._current() is not None:
-            self._upper.put(space, key, record)
+        with self._reading:  # after a reader that has seen the old record has put it into the upper store
+            self._upper.delete(space, [key])
 
     def delete(self, space: str, keys: Iterable[str] | None = None) -> int:
         """Remove records."""
         listed = None if keys is None else list(keys)
-        self._upper.delete(space, listed)
-        return self._lower.delete(space, listed)
+        gone = self._lower.delete(space, listed)
+        with self._reading:
+            self._upper.delete(space, listed)
+        return gone
 
     def scan(self, space: str) -> list[Info]:
         """Return what is known of all records, the least recently used first."""
@@ -57,7 +58,8 @@ class TieredStore:
         """Remove what has expired, then the least recently used."""
         gone = self._lower.trim(space, now, entries, size)
         if gone:
-            self._upper.clear()
+            with self._reading:
+                self._upper.clear()
         return gone
 
     def version(self) -> Hashable:
@@ -66,14 +68,21 @@ class TieredStore:
 
     def close(self) -> None:
         """Forget what is in memory, and close the lower store."""
-        self._upper.clear()
+        with self._reading:
+            self._upper.clear()
         self._lower.close()
+
+    def before_fork(self) -> None:
+        """Pass it on."""
+        self._reading.acquire()
+        self._upper.before_fork()
+        self._lower.before_fork()
 
     def after_fork(self) -> None:
         """Pass it on."""
-        self._reading = threading.Lock()
-        self._upper.after_fork()
         self._lower.after_fork()
+        self._upper.after_fork()
+        self._reading.release()
 
     def _current(self) -> Hashable:
         """Return the version of the lower store; forget everything when it is not the one seen before."""
