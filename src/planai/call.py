@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from planai.errors import OutsideCallError
-from planai.events import Event, Failed, Finished, Output
+from planai.events import Event, Failed, Finished, Output, Parked
 from planai.provenance import Provenance
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 
@@ -33,6 +33,7 @@ class Call:
         tasks: what is consumed; a single task, except for joins.
         scope: the provenance that stays alive while the call waits or runs.
         attempt: 0 for the first try.
+        resumed: whether the call was parked before.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Call:
     tasks: tuple[Task, ...]
     scope: Provenance
     attempt: int = 0
+    resumed: bool = False
 
 
 class Performer(Protocol):
@@ -47,6 +49,14 @@ class Performer(Protocol):
 
     def perform_call(self, tasks: tuple[Task, ...]) -> None:
         """Consume `tasks`, publishing through the current `Activation`."""
+
+
+class Park(Exception):
+    """Raised by a performer that would have to wait for what somebody else computes; see `Parked`."""
+
+    def __init__(self, until: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__()
+        self.until = until
 
 
 class Activation:
@@ -62,9 +72,22 @@ class Activation:
         replayed: see `Finished`.
         saved: see `Finished`.
         notes: what the worker wants to remember until the call ends.
+        call: the call of a run; None outside of one.
     """
 
-    __slots__ = ("_route", "_started", "_tell", "_token", "notes", "outputs", "replayed", "saved", "tasks", "worker")
+    __slots__ = (
+        "_route",
+        "_started",
+        "_tell",
+        "_token",
+        "call",
+        "notes",
+        "outputs",
+        "replayed",
+        "saved",
+        "tasks",
+        "worker",
+    )
 
     def __init__(
         self,
@@ -72,7 +95,9 @@ class Activation:
         tasks: tuple[Task, ...],
         route: Router,
         tell: Callable[[str], None] = print,
+        call: Call | None = None,
     ) -> None:
+        self.call = call
         self.worker = worker
         self.tasks = tasks
         self.outputs: list[Output] = []
@@ -140,10 +165,12 @@ def need_activation(what: str) -> Activation:
 
 def perform(call: Call, performer: Performer, route: Router, tell: Callable[[str], None]) -> Event:
     """Let `performer` consume the tasks of `call`, and return how that ended."""
-    activation = Activation(performer, call.tasks, route, tell)
+    activation = Activation(performer, call.tasks, route, tell, call)
     try:
         with activation:
             performer.perform_call(call.tasks)
+    except Park as park:
+        return Parked(call.id, call.worker, park.until)
     except BaseException as error:  # the run goes on: SystemExit in a worker is a failed call, too
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # Ctrl-C, which reached an inline call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from planai.task import Task
@@ -67,6 +68,26 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """A call has published nothing and gave its thread back: somebody else computes its answer.
+
+    Attributes:
+        until: takes a callback, and calls it once, from any thread, when the call is worth making again.
+    """
+
+    call: int
+    worker: str
+    until: Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """A parked call is worth making again."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
 class Printed:
     """A worker has something to say to the person who watches."""
 
@@ -79,5 +100,5 @@ class Stopped:
     """Nothing new may start; what runs may end."""
 
 
-Event = Submitted | Finished | Failed | Printed | Stopped
+Event = Submitted | Finished | Failed | Parked | Woken | Printed | Stopped
 """Anything that can happen in a run."""

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from planai import Task
 from planai.call import Call
-from planai.events import Failed, Finished, Output, Printed, Stopped, Submitted
+from planai.events import Failed, Finished, Output, Parked, Printed, Stopped, Submitted, Woken
 from planai.plan import Node, Plan, Sink
 from planai.provenance import INITIAL, Provenance, ProvenanceChain
 from planai.run.state import RunState
@@ -93,6 +93,46 @@ def test_more_is_wanted_until_the_capacity_is_used() -> None:
     assert not state.hungry
     finish(state, calls[0])
     assert state.hungry
+
+
+def park(state: RunState, call: Call) -> list[Call]:
+    return state.handle(Parked(call.id, call.worker, lambda wake: None))
+
+
+def test_a_parked_call_gives_its_place_to_others_and_is_made_again_when_woken() -> None:
+    state = RunState(plan_of(node("A", 1)), 1)
+    [first] = state.handle(Submitted("A", Item(number=1)))
+    assert state.handle(Submitted("A", Item(number=2))) == []
+    [second] = park(state, first)
+    assert not state.idle
+    assert state.handle(Woken(first.id)) == []
+    [again] = finish(state, second)
+    assert (again.id, again.tasks, again.resumed) == (first.id, first.tasks, True)
+    assert finish(state, again) == []
+    assert state.idle
+    assert state.board.total().completed == 2
+
+
+def test_a_join_waits_for_a_parked_call() -> None:
+    state = RunState(plan_of(node("A", 1, "B", "J"), node("B", 2, "J"), node("J", 3, joins=INITIAL)), CAPACITY)
+    [call] = state.handle(Submitted("A", Item()))
+    [parked] = finish(state, call, "J", "B")
+    assert park(state, parked) == []
+    [again] = state.handle(Woken(parked.id))
+    [join] = finish(state, again, "J")
+    assert (join.worker, len(join.tasks)) == ("J", 2)
+
+
+def test_stopping_drops_parked_calls_and_waking_them_afterwards_does_nothing() -> None:
+    state = RunState(plan_of(node("A", 1)), CAPACITY)
+    [early] = state.handle(Submitted("A", Item()))
+    [late] = state.handle(Submitted("A", Item()))
+    park(state, early)
+    state.handle(Stopped())
+    assert park(state, late) == []
+    assert (state.dropped, state.idle) == (2, True)
+    assert state.handle(Woken(early.id)) == []
+    assert state.idle
 
 
 def test_stopping_drops_what_waits_and_what_is_published_afterwards() -> None:

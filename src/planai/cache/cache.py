@@ -13,10 +13,12 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from planai.cache.codec import Codec, Undecodable
+from planai.cache.flight import Flights
 from planai.cache.store import Record, Store
 from planai.cache.stores.disk import DiskStore
 from planai.cache.stores.memory import MemoryStore
@@ -240,6 +242,14 @@ class _Values(ValuesView[Any]):
 
 _stores: weakref.WeakValueDictionary[Path, Store] = weakref.WeakValueDictionary()
 _stores_lock = threading.Lock()
+_flights: dict[Path, Flights] = {}
+
+
+def open_flights(folder: str | Path) -> Flights:
+    """Return the flights in `folder`: one table for the whole process."""
+    path = Path(folder).expanduser().absolute()
+    with _stores_lock:
+        return _flights.setdefault(path, Flights(path))
 
 
 def open_store(folder: str | Path) -> Store:
@@ -269,13 +279,21 @@ def _before_fork() -> None:
     _forking[:] = list(_stores.values())
     for store in _forking:
         store.before_fork()
+    for flights in _flights.values():
+        flights.before_fork()
 
 
-def _after_fork() -> None:
+def _after_fork(*, is_child: bool) -> None:
+    for flights in _flights.values():
+        flights.after_fork(is_child=is_child)
     for store in _forking:
         store.after_fork()
     _forking.clear()
     _stores_lock.release()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=partial(_after_fork, is_child=False),
+    after_in_child=partial(_after_fork, is_child=True),
+)

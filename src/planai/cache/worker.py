@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from planai.cache.cache import Cache, CacheWarning, Limits, open_store
+from planai.cache.cache import Cache, CacheWarning, Limits, open_flights, open_store
 from planai.cache.canonical import canonical, ignored_fields, qualified
 from planai.cache.codec import Bundle, Codec, Published
 from planai.cache.key import key_of, schemas_of
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.memo import per_class
 from planai.cache.source import code_of_model, code_of_worker
-from planai.call import Router, current_activation, need_activation
+from planai.call import Park, Router, current_activation, need_activation
 from planai.errors import ConfigurationError
 from planai.events import Output
 from planai.task import Task
 from planai.worker import TaskWorker, check_published
+
+_computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 
 
 class CachedTaskWorker(TaskWorker):
@@ -181,7 +185,9 @@ class CachedTaskWorker(TaskWorker):
     def perform_call(self, tasks: tuple[Task, ...]) -> None:
         """Replay the answer, or compute and keep it."""
         task = tasks[0]
-        self.pre_consume_work(task)
+        call = need_activation("a call").call
+        if call is None or not call.resumed:
+            self.pre_consume_work(task)
         self._answer(task)
         self.post_consume_work(task)
 
@@ -200,10 +206,38 @@ class CachedTaskWorker(TaskWorker):
             self.consume_work(task)
             return
         key = self._key(task)
-        if not hand.looks and self._replay(key):
+        if hand.looks:
+            self._compute(key, task)
+        elif not self._replay(key):
+            self._compute_once(key, task)
+
+    def _compute_once(self, key: str, task: Task) -> None:
+        """Compute, unless somebody else does just now, and then replay.
+
+        Who computes already waits for nobody, lest two that wait for each other wait for ever.
+        """
+        flights, name = open_flights(self.cache_dir), f"{qualified(type(self))}\0{key}"
+        if _computing.get():
+            self._compute(key, task)
             return
+        while not flights.begin(name):
+            if need_activation("a call").call is not None:
+                raise Park(partial(flights.when_over, name))
+            flights.wait(name)
+            if self._replay(key):
+                return
+        token = _computing.set(True)
+        try:
+            # It may have been stored since the last look.
+            if key not in self.get_cache() or not self._replay(key):
+                self._compute(key, task)
+        finally:
+            _computing.reset(token)
+            flights.end(name)
+
+    def _compute(self, key: str, task: Task) -> None:
         self.consume_work(task)
-        if not hand.stores:
+        if not self.__dict__["_by_hand"].stores:
             self._keep(key, need_activation("a call").outputs)
 
     def _replay(self, key: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from planai.board import Board
 from planai.call import Call, Router, perform
-from planai.events import Event, Printed, Stopped, Submitted
+from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
 from planai.plan import Plan
@@ -105,6 +106,8 @@ class Run:
             return
         for call in self.state.handle(event):
             self.executor.submit(call)
+        if isinstance(event, Parked):
+            event.until(partial(self.inbox.put, Woken(event.call)))
 
 
 def run_plan(

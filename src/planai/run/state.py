@@ -5,12 +5,13 @@ It is pure: no thread, no clock, no user code and no input or output. One loop f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from planai.board import Board, WorkerFigures
 from planai.call import Call
 from planai.errors import ConfigurationError
-from planai.events import Event, Failed, Finished, Output, Stopped, Submitted
+from planai.events import Event, Failed, Finished, Output, Parked, Stopped, Submitted, Woken
 from planai.plan import Node, Plan
 from planai.provenance import INITIAL, ROOT, Provenance
 from planai.run.ledger import Ledger
@@ -40,6 +41,7 @@ class RunState:
         self._ledger = Ledger()
         self._slots = Slots(plan, capacity)
         self._running: dict[int, Call] = {}
+        self._parked: dict[int, Call] = {}
         self._ids = count(1)
         self._steps: dict[str, int] = {}
         self._ranks = {node.key: node.rank for node in plan.nodes.values()}
@@ -52,8 +54,8 @@ class RunState:
 
     @property
     def idle(self) -> bool:
-        """Whether no call runs, and none waits that may start."""
-        return not self._running and not len(self._slots)
+        """Whether no call runs, and none waits."""
+        return not self._running and not self._parked and not len(self._slots)
 
     @property
     def running(self) -> int:
@@ -69,9 +71,14 @@ class RunState:
                 self._fail(event)
             case Submitted():
                 self._submit(event)
+            case Parked():
+                self._park(event)
+            case Woken():
+                self._wake(event)
             case Stopped():
                 self.stopped = True
-                self.dropped += self._slots.clear()
+                self.dropped += self._slots.clear() + len(self._parked)
+                self._parked.clear()
         calls = self._slots.take()
         self._running.update((call.id, call) for call in calls)
         return calls
@@ -112,6 +119,19 @@ class RunState:
             Failure(call.worker, task, event.error, event.traceback, task.provenance(), call.attempt + 1)
         )
         self._release(call.scope)
+
+    def _park(self, event: Parked) -> None:
+        call = self._running.pop(event.call)
+        self._slots.release(call)
+        if self.stopped:
+            self.dropped += 1
+        else:
+            self._parked[call.id] = replace(call, resumed=True)
+
+    def _wake(self, event: Woken) -> None:
+        call = self._parked.pop(event.call, None)
+        if call is not None:  # else the run was stopped meanwhile
+            self._slots.add(call)
 
     def _retry(self, call: Call) -> None:
         for task in call.tasks:

@@ -1,0 +1,156 @@
+"""Flights: of all that ask for the same answer at once, in this process or another, one computes it.
+
+Within a process a table tells who is at it. Between processes a byte of a lock file does, at an offset made of the
+key: the system frees it when its owner dies, however that happens. Who finds an answer being computed is called when
+that is over, and holds no thread meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+LOCK_FILE = "planai.lock"
+"""The name of the lock file in the cache folder; it stays empty."""
+
+_POLL_SECONDS = 0.02
+_OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None)  # of Linux; elsewhere a process's locks are all one owner's
+Callback = Callable[[], None]
+
+
+class Flights:
+    """Who computes what in one cache folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._path = Path(folder) / LOCK_FILE
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[Callback]] = {}
+        self._foreign: dict[str, list[Callback]] = {}
+        self._held: dict[str, int] = {}
+        self._watches = False
+        self._file: int | None = None
+
+    def begin(self, name: str) -> bool:
+        """Become the one who computes `name`, and tell whether that was possible. Then `end` has to follow."""
+        with self._lock:
+            if name in self._waiting:
+                return False
+            self._waiting[name] = []
+        if self._take(name):
+            return True
+        with self._lock:  # another process is at it: whoever came to wait for us now waits for that process
+            callbacks = self._waiting.pop(name)
+            if callbacks:
+                self._watch(name, callbacks)
+        return False
+
+    def end(self, name: str) -> None:
+        """Say that computing `name` is over, with or without an answer."""
+        self._give(name)
+        with self._lock:
+            callbacks = self._waiting.pop(name, [])
+        for callback in callbacks:
+            callback()
+
+    def when_over(self, name: str, callback: Callback) -> None:
+        """Call `callback` once, from any thread, when nobody computes `name` any more; at once if nobody does."""
+        with self._lock:
+            if name in self._waiting:
+                self._waiting[name].append(callback)
+                return
+            if not self._is_free(name):
+                self._watch(name, [callback])
+                return
+        callback()
+
+    def wait(self, name: str) -> None:
+        """Wait until nobody computes `name` any more."""
+        over = threading.Event()
+        self.when_over(name, over.set)
+        over.wait()
+
+    def before_fork(self) -> None:
+        """Hold the lock, so that nobody else does in the child."""
+        self._lock.acquire()
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Release the lock; what the parent computes is none of the child's business."""
+        if is_child:
+            self._waiting.clear()
+            self._foreign.clear()
+            self._held.clear()
+            self._watches = False
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+        self._lock.release()
+
+    # ---- other processes
+
+    def _take(self, name: str) -> bool:
+        """Lock the byte of `name`; where there can be no lock file, each process computes by itself."""
+        try:
+            file = self._opened()
+            self._set(file, fcntl.F_WRLCK, name)
+        except OSError as error:
+            return error.errno not in (errno.EACCES, errno.EAGAIN)
+        self._held[name] = file
+        return True
+
+    def _give(self, name: str) -> None:
+        file = self._held.pop(name, None)
+        if file is not None:
+            with contextlib.suppress(OSError):  # the folder is gone, and the lock with it
+                self._set(file, fcntl.F_UNLCK, name)
+
+    def _is_free(self, name: str) -> bool:
+        if not self._take(name):
+            return False
+        self._give(name)
+        return True
+
+    def _opened(self) -> int:
+        """Return the lock file that is in the folder now."""
+        with contextlib.suppress(OSError):
+            if self._file is not None and os.path.samestat(os.fstat(self._file), os.stat(self._path)):  # noqa: PTH116
+                return self._file
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The earlier file stays open, if there was one: closing it would free the locks that are held on it.
+        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        return self._file
+
+    def _set(self, file: int, kind: int, name: str) -> None:
+        offset = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+        if _OWN_LOCK is None:
+            command = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
+            fcntl.lockf(file, command, 1, offset >> 2)
+        else:
+            fcntl.fcntl(file, _OWN_LOCK, struct.pack("hhqqi4x", kind, os.SEEK_SET, offset >> 2, 1, 0))
+
+    def _watch(self, name: str, callbacks: list[Callback]) -> None:
+        """Look every now and then whether another process is done; the lock is held."""
+        self._foreign.setdefault(name, []).extend(callbacks)
+        if not self._watches:
+            self._watches = True
+            threading.Thread(target=self._look, name="planai-flights", daemon=True).start()
+
+    def _look(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(_POLL_SECONDS)
+            with self._lock:
+                over = [name for name in self._foreign if name in self._waiting or self._is_free(name)]
+                callbacks = [callback for name in over for callback in self._foreign.pop(name)]
+                if not self._foreign:
+                    self._watches = False
+            for callback in callbacks:
+                callback()
+            if not self._watches:
+                return
