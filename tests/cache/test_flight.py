@@ -117,10 +117,10 @@ def test_a_removed_folder_hinders_nobody(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     one = Flights(folder)
     assert one.begin("a")
+    assert (folder / LOCK_FILE).stat().st_mode & 0o777 == 0o600
     shutil.rmtree(folder)
     one.end("a")
     assert one.begin("a")
-    assert (folder / LOCK_FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_where_there_can_be_no_lock_file_each_computes_by_itself(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, ItemsView, Iterator, MutableMapping, ValuesView
+from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -110,6 +110,11 @@ class Cache(MutableMapping[str, Any]):
             _logger.info("removed the entry %s of %s: %s", key, self._space, error)
             self._guarded(self._store.delete, self._space, [key])
             return None
+
+    def version(self) -> Hashable:
+        """Return something that is another when somebody else has changed entries."""
+        version: Hashable = self._guarded(self._store.version)
+        return version
 
     def keep(self, key: str, value: Any, ttl: float | None, seconds: float = 0.0) -> bool:
         """Store `value`, and tell whether that was possible.

@@ -14,6 +14,8 @@ import hashlib
 import os
 import struct
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,8 @@ LOCK_FILE = "planai.lock"
 """The name of the lock file in the cache folder; it stays empty."""
 
 _POLL_SECONDS = 0.02
+_TRUST_SECONDS = 0.25
+_REMEMBERED = 4096
 _OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None)  # of Linux; elsewhere a process's locks are all one owner's
 Callback = Callable[[], None]
 
@@ -36,6 +40,8 @@ class Flights:
         self._held: dict[str, int] = {}
         self._watches = False
         self._file: int | None = None
+        self._seen = 0.0
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def begin(self, name: str) -> bool:
         """Become the one who computes `name`, and tell whether that was possible. Then `end` has to follow."""
@@ -56,8 +62,15 @@ class Flights:
         self._give(name)
         with self._lock:
             callbacks = self._waiting.pop(name, [])
+            self._ended[name] = None
+            if len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)
         for callback in callbacks:
             callback()
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether `name` was computed in this process not long ago."""
+        return name in self._ended
 
     def when_over(self, name: str, callback: Callback) -> None:
         """Call `callback` once, from any thread, when nobody computes `name` any more; at once if nobody does."""
@@ -117,7 +130,11 @@ class Flights:
         return True
 
     def _opened(self) -> int:
-        """Return the lock file that is in the folder now."""
+        """Return the lock file that is in the folder now, or was a moment ago."""
+        now = time.monotonic()
+        if self._file is not None and now - self._seen < _TRUST_SECONDS:
+            return self._file
+        self._seen = now
         with contextlib.suppress(OSError):
             if self._file is not None and os.path.samestat(os.fstat(self._file), os.stat(self._path)):  # noqa: PTH116
                 return self._file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Hashable
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -208,13 +209,16 @@ class CachedTaskWorker(TaskWorker):
         key = self._key(task)
         if hand.looks:
             self._compute(key, task)
-        elif not self._replay(key):
-            self._compute_once(key, task)
+            return
+        version = self.get_cache().version()
+        if not self._replay(key):
+            self._compute_once(key, task, version)
 
-    def _compute_once(self, key: str, task: Task) -> None:
+    def _compute_once(self, key: str, task: Task, version: Hashable) -> None:
         """Compute, unless somebody else does just now, and then replay.
 
-        Who computes already waits for nobody, lest two that wait for each other wait for ever.
+        Who computes already waits for nobody, lest two that wait for each other wait for ever. The answer may have been
+        stored since the cache, in its `version`, was asked for it.
         """
         flights, name = open_flights(self.cache_dir), f"{qualified(type(self))}\0{key}"
         if _computing.get():
@@ -228,8 +232,8 @@ class CachedTaskWorker(TaskWorker):
                 return
         token = _computing.set(True)
         try:
-            # It may have been stored since the last look.
-            if key not in self.get_cache() or not self._replay(key):
+            may_be_there = flights.has_ended(name) or self.get_cache().version() != version
+            if not (may_be_there and key in self.get_cache() and self._replay(key)):
                 self._compute(key, task)
         finally:
             _computing.reset(token)

@@ -3,7 +3,8 @@
 Threads that all do short things hinder each other more than they help: each time one of them reads a file, another
 takes over. So one thread does what is there, one call after the other. Their number is doubled when calls have waited
 for some milliseconds although the processor has time to spare, or when calls are long enough for a switch not to
-matter. When nothing ends for so long, since all that run are waiting for something, each waiting call gets a thread.
+matter; else it is halved. When nothing ends for so long, since all that run are waiting for something, each waiting
+call gets a thread.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from planai.executors.base import Perform, Post
 PATIENCE_SECONDS = 0.005
 """How long a call may wait before more threads are called in: the interval at which Python switches threads."""
 
-_SPARE = 0.8
-"""Below so many processors in use, threads wait more than they work, and more of them get more done."""
+_SPARE = 0.5
+"""Below so many processors in use, threads wait more than they work, and more of them get more done.
+
+On a machine that is busy otherwise, a single thread that never waits may get little more than this.
+"""
 
 _LONG_SECONDS = 0.001
 """Calls that cost so much processor time are not slowed by switches between threads, which take microseconds."""
@@ -40,6 +44,7 @@ class ThreadExecutor:
         self._idle = 0
         self._stopped = False
         self._done = 0
+        self._surplus = 0
         self._look = (0.0, 0.0, 0)
 
     @property
@@ -98,14 +103,16 @@ class ThreadExecutor:
                 call, since = taken
                 now = time.perf_counter()
                 if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > PATIENCE_SECONDS:
-                    self._grow()
+                    self._adapt()
                 self._post(self._perform(call))
                 self._done += 1
+                if self._surplus:
+                    break
             if not self._rest():
                 return
 
-    def _grow(self) -> None:
-        """Double the threads where that gets more done."""
+    def _adapt(self) -> None:
+        """Double the threads where that gets more done, and let half of them rest where they only hinder each other."""
         with self._lock:
             before, cpu_before, done_before = self._look
             now, cpu, done = self._look = (time.perf_counter(), time.process_time(), self._done)
@@ -114,6 +121,8 @@ class ThreadExecutor:
             if in_use < _SPARE or each > _LONG_SECONDS:
                 for _ in range(min(len(self._calls), self._busy)):
                     self._summon()
+            else:
+                self._surplus = self._busy // 2
 
     def _take(self) -> tuple[Call, float] | None:
         try:
@@ -124,7 +133,10 @@ class ThreadExecutor:
     def _rest(self) -> bool:
         """Wait to be summoned, and tell whether to go on."""
         with self._lock:
-            if self._calls and not self._stopped:  # came in after the last look
+            if self._surplus and self._busy > 1:
+                self._surplus -= 1
+            elif self._calls and not self._stopped:  # came in after the last look
+                self._surplus = 0
                 return True
             self._busy -= 1
             if self._stopped:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 from planai.board import Board
 from planai.call import Call, Router, perform
@@ -14,6 +14,7 @@ from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
 from planai.plan import Plan
+from planai.run.inbox import Inbox
 from planai.run.result import RunResult
 from planai.run.state import RunState
 from planai.task import Task, lineage_of
@@ -47,7 +48,7 @@ class Run:
     executor: Executor
     observer: Observer
     state: RunState
-    inbox: SimpleQueue[Event]
+    inbox: Inbox
     routers: dict[str, Router]
     submitted: int = 0
 
@@ -66,7 +67,7 @@ class Run:
         while True:
             while more and self.state.hungry:
                 more = self._submit_next(initial)
-            if self.state.idle and not more and self.inbox.empty():
+            if self.state.idle and not more and not len(self.inbox):
                 return
             self._handle(self._next_event())
             self._drain()
@@ -86,7 +87,8 @@ class Run:
             try:
                 return self.inbox.get(timeout=PATIENCE_SECONDS)
             except Empty:
-                self.executor.nudge()
+                if not len(self.inbox):
+                    self.executor.nudge()
         return self.inbox.get()
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
@@ -97,8 +99,8 @@ class Run:
         return False
 
     def _drain(self) -> None:
-        while not self.inbox.empty():
-            self._handle(self.inbox.get_nowait())
+        while len(self.inbox):
+            self._handle(self.inbox.get())
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Printed):
@@ -128,7 +130,7 @@ def run_plan(
         executor,
         observer,
         RunState(plan, executor.capacity),
-        SimpleQueue(),
+        Inbox(lambda: executor.waiting > executor.capacity // 2),
         {key: plan.router(key) for key in plan.nodes},
     )
     began = time.perf_counter()

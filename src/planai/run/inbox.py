@@ -1,0 +1,44 @@
+"""Inbox: where events wait for the loop, which is not woken for each of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from planai.events import Event
+
+
+class Inbox:
+    """A queue of events with many writers and one reader.
+
+    Waking the reader costs more than handling what it is woken for. It is left asleep as long as `can_wait` says that
+    there is enough to do without it; it has to look by itself every now and then meanwhile.
+    """
+
+    def __init__(self, can_wait: Callable[[], bool]) -> None:
+        self._can_wait = can_wait
+        self._events: deque[Event] = deque()
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._is_signalled = False
+
+    def put(self, event: Event) -> None:
+        """Add `event`, from any thread."""
+        self._events.append(event)
+        if not self._is_signalled and not self._can_wait():
+            self._is_signalled = True
+            self._signal.put(None)
+
+    def get(self, timeout: float | None = None) -> Event:
+        """Take out the oldest event; wait for one if there is none.
+
+        Raises:
+            queue.Empty: none came within `timeout` seconds.
+        """
+        while not self._events:
+            self._signal.get(timeout=timeout)
+            self._is_signalled = False  # before the next look: whoever adds an event from now on signals again
+        return self._events.popleft()
+
+    def __len__(self) -> int:
+        return len(self._events)
