@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from planai.cache.bundle import Bundle
 from planai.cache.cache import Cache, CacheWarning, Limits, open_store
-from planai.cache.codec import Bundle, Codec
+from planai.cache.codec import Codec
 from planai.cache.store import Record, Store
 from planai.cache.stores.disk import FILE, DiskStore
 from planai.cache.stores.memory import MemoryStore

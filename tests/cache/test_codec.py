@@ -25,8 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, SerializeAsAny, field_validator
 
+from planai.cache.bundle import Bundle, Published
 from planai.cache.canonical import canonical
-from planai.cache.codec import COMPRESSED_FROM, Bundle, Codec, Published, Undecodable
+from planai.cache.codec import COMPRESSED_FROM, Codec, Undecodable
 from planai.errors import UnstorableValue
 from planai.task import Task
 

@@ -16,9 +16,9 @@ import pytest
 from pydantic import BaseModel
 
 from planai import CachedTaskWorker, Graph, RunResult, Task, TaskWorker
+from planai.cache.bundle import Bundle
 from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
-from planai.cache.codec import Bundle
 from planai.errors import ConfigurationError, PublishError, UnkeyableValue
 from planai.testing import run_inline
 

@@ -43,3 +43,38 @@ def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
     if module is None or module.__name__ == "__main__":
         return f"<{value.__module__}>"
     return _file_of(module)
+
+
+def is_machinery(name: str) -> bool:
+    """Tell what Python and pydantic put into every class; methods such as ``__call__`` are the user's."""
+    return name in _MACHINERY or name.startswith(("__pydantic_", "_abc_"))
+
+
+_MACHINERY = frozenset(
+    {
+        "__abstractmethods__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations__",
+        "__annotations_cache__",
+        "__class_vars__",
+        "__dataclass_params__",
+        "__dict__",
+        "__doc__",
+        "__fields_set__",
+        "__firstlineno__",
+        "__match_args__",
+        "__module__",
+        "__orig_bases__",
+        "__parameters__",
+        "__private_attributes__",
+        "__qualname__",
+        "__signature__",
+        "__slots__",
+        "__static_attributes__",
+        "__weakref__",
+        "model_computed_fields",
+        "model_config",
+        "model_fields",
+    }
+)

@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import canonical, digest, qualified
 from planai.cache.memo import per_class
-from planai.cache.own import Own
+from planai.cache.own import Own, is_machinery
 from planai.errors import UnkeyableValue
 
 _MISSING = object()
@@ -149,7 +149,7 @@ class _Walk:
         if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
             yield from self._fields(kind)
         for name, value in sorted(vars(kind).items()):
-            if not _is_machinery(name):
+            if not is_machinery(name):
                 yield name.encode()
                 self.reads.append((kind, name, value))
                 yield from self.value(value)
@@ -315,38 +315,3 @@ def _look_up(place: Any, name: str) -> Any:
     if isinstance(place, dict):
         return place.get(name, _MISSING)
     return vars(place).get(name, _MISSING)
-
-
-def _is_machinery(name: str) -> bool:
-    """Tell what Python and pydantic put into every class; methods such as ``__call__`` are the user's."""
-    return name in _MACHINERY or name.startswith(("__pydantic_", "_abc_"))
-
-
-_MACHINERY = frozenset(
-    {
-        "__abstractmethods__",
-        "__annotate__",
-        "__annotate_func__",
-        "__annotations__",
-        "__annotations_cache__",
-        "__class_vars__",
-        "__dataclass_params__",
-        "__dict__",
-        "__doc__",
-        "__fields_set__",
-        "__firstlineno__",
-        "__match_args__",
-        "__module__",
-        "__orig_bases__",
-        "__parameters__",
-        "__private_attributes__",
-        "__qualname__",
-        "__signature__",
-        "__slots__",
-        "__static_attributes__",
-        "__weakref__",
-        "model_computed_fields",
-        "model_config",
-        "model_fields",
-    }
-)

@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import Field
 
+from planai.cache.bundle import Bundle, Published
 from planai.cache.cache import Cache, CacheWarning, Limits, open_flights, open_store
 from planai.cache.canonical import canonical, ignored_fields, qualified
-from planai.cache.codec import Bundle, Codec, Published
+from planai.cache.codec import Codec
 from planai.cache.key import key_of, schemas_of
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.memo import per_class

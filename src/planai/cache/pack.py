@@ -1,0 +1,179 @@
+"""Values as what JSON can hold, with a tag wherever JSON alone would forget something."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import json
+import pathlib
+import uuid
+import zoneinfo
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from planai.cache.bundle import Bundle
+from planai.cache.canonical import fields_of, qualified
+
+TAG = "$"
+"""The key in a JSON object that tells what it stands for."""
+
+_JSON_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+class Unpackable(Exception):
+    """Something cannot be packed; the path to it grows on the way out."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: list[str] = []
+
+
+def pack(value: Any) -> Any:
+    """Return `value` as what JSON can hold, tagged where JSON would forget something."""
+    kind = type(value)
+    if kind in _JSON_SCALARS:
+        return value
+    if kind is list:
+        return value if is_plain(value) else _each(value)
+    if kind is dict:
+        return _pack_dict(value)
+    packer = _PACKERS.get(kind)
+    if packer is not None:
+        return packer(value)
+    if isinstance(value, enum.Enum):
+        return {TAG: "enum", "c": qualified(kind), "v": value.name}
+    if isinstance(value, BaseModel):
+        return _pack_model(value)
+    if dataclasses.is_dataclass(value):
+        return _pack_dataclass(value)
+    if isinstance(value, pathlib.PurePath):
+        return {TAG: "path", "v": SCALARS["path"].dump(value)}
+    raise Unpackable(f"is a {kind.__module__}.{kind.__qualname__}, which the cache cannot keep: use plain data")
+
+
+def _each(values: Iterable[Any]) -> list[Any]:
+    packed: list[Any] = []
+    for value in values:
+        try:
+            packed.append(pack(value))
+        except Unpackable as error:
+            error.path.append(f"[{len(packed)}]")
+            raise
+    return packed
+
+
+def _fields(values: dict[str, Any], show: str = ".{}") -> dict[str, Any]:
+    packed = {}
+    for name, value in values.items():
+        try:
+            packed[name] = pack(value)
+        except Unpackable as error:
+            error.path.append(show.format(name))
+            raise
+    return packed
+
+
+def _pack_dict(value: dict[Any, Any]) -> Any:
+    if all(type(key) is str for key in value) and TAG not in value:
+        return _fields(value, "[{!r}]")
+    return {TAG: "dict", "v": [[pack(key), pack(item)] for key, item in value.items()]}
+
+
+def _pack_model(value: BaseModel) -> dict[str, Any]:
+    fields = fields_of(value)
+    packed = {TAG: "model", "c": qualified(type(value)), "v": _fields(fields)}
+    if len(value.model_fields_set) < len(fields):
+        packed["u"] = sorted(fields.keys() - value.model_fields_set)
+    return packed
+
+
+def _pack_dataclass(value: Any) -> dict[str, Any]:
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {TAG: "dataclass", "c": qualified(type(value)), "v": _fields(fields)}
+
+
+def _pack_bundle(value: Bundle) -> dict[str, Any]:
+    return {TAG: "bundle", "v": [[output.consumer, pack(output.task)] for output in value.outputs]}
+
+
+_PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
+
+
+def _pack_time(value: dt.datetime | dt.time) -> list[Any]:
+    """Return the text, the fold, and the time zone's name where there is one."""
+    zone = value.tzinfo
+    if zone is not None and not isinstance(zone, dt.timezone | zoneinfo.ZoneInfo):
+        raise Unpackable(f"has a time zone of the class {type(zone).__qualname__}: use zoneinfo or datetime.timezone")
+    key = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
+    return [value.replace(tzinfo=None).isoformat() if key else value.isoformat(), value.fold, key]
+
+
+def _time(kind: Any, parts: list[Any]) -> Any:
+    text, fold, key = parts
+    value = kind.fromisoformat(text).replace(fold=fold)
+    return value.replace(tzinfo=zoneinfo.ZoneInfo(key)) if key else value
+
+
+class _Scalar(NamedTuple):
+    """How a scalar that JSON does not know is written as text, and read."""
+
+    kind: type
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+
+
+SCALARS: dict[str, _Scalar] = {
+    "bytes": _Scalar(bytes, lambda value: base64.b64encode(value).decode(), base64.b64decode),
+    "datetime": _Scalar(dt.datetime, _pack_time, lambda parts: _time(dt.datetime, parts)),
+    "date": _Scalar(dt.date, dt.date.isoformat, dt.date.fromisoformat),
+    "time": _Scalar(dt.time, _pack_time, lambda parts: _time(dt.time, parts)),
+    "timedelta": _Scalar(
+        dt.timedelta,
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda parts: dt.timedelta(*parts),
+    ),
+    "decimal": _Scalar(decimal.Decimal, str, decimal.Decimal),
+    "uuid": _Scalar(uuid.UUID, str, uuid.UUID),
+    "path": _Scalar(
+        pathlib.PurePath,
+        lambda value: [type(value).__name__, str(value)],
+        lambda parts: _PATHS[parts[0]](parts[1]),
+    ),
+    "complex": _Scalar(complex, repr, complex),
+}
+SEQUENCES: dict[str, Callable[[Iterable[Any]], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def _scalar_packer(tag: str, dump: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: {TAG: tag, "v": dump(value)}
+
+
+def _refuse_secret(_: Any) -> Any:
+    raise Unpackable("is a secret, and entries hold no secrets: publish what was done with it, not the secret")
+
+
+_PACKERS: dict[type, Callable[[Any], Any]] = {
+    **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in SCALARS.items()},
+    Bundle: _pack_bundle,
+    tuple: lambda value: {TAG: "tuple", "v": _each(value)},
+    set: lambda value: {TAG: "set", "v": _sorted(_each(value))},
+    frozenset: lambda value: {TAG: "frozenset", "v": _sorted(_each(value))},
+    SecretStr: _refuse_secret,
+    SecretBytes: _refuse_secret,
+}
+
+
+def _sorted(packed: list[Any]) -> list[Any]:
+    """Order what a set holds, so that equal sets are the same bytes."""
+    return sorted(packed, key=lambda item: json.dumps(item, sort_keys=True))
+
+
+def is_plain(values: list[Any]) -> bool:
+    """Tell whether a list holds only what JSON keeps as it is."""
+    return _JSON_SCALARS.issuperset(map(type, values))
