@@ -1,7 +1,7 @@
 # Every target makes the virtual environment it needs, on a machine with Python 3.11 or newer, make and git.
 # PYTHON chooses the interpreter; VENV the folder.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed

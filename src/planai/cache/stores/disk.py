@@ -184,18 +184,23 @@ class DiskStore:
             self._close_connections()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        reader = self._connect()
-        reader.executescript(_SCHEMA)
+        reader = self._connect(_SCHEMA)
         status = self._path.stat()
         self._reader, self._file = reader, (status.st_dev, status.st_ino)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, script: str = "") -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
         )
-        connection.execute("PRAGMA page_size = 8192")  # of a new file: three rows of 2 kB, where 4096 has room for one
-        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-        connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            # Of a new file: three rows of 2 kB, where 4096 has room for one.
+            connection.execute("PRAGMA page_size = 8192")
+            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(script)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     # ---- writing
