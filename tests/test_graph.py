@@ -833,3 +833,44 @@ def test_ctrl_c_in_an_inline_run_waits_for_nothing(
 ) -> None:
     interrupt_inline(monkeypatch)
     assert "waiting for" not in capsys.readouterr().err
+
+
+# ---- mistakes that are told
+
+
+@pytest.mark.parametrize("initial", [[Number()], [(Number(), Double())], [(Double, Number())], ["ab"]])
+def test_initial_tasks_that_are_no_pairs_say_what_they_should_be(initial: list[Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"a list of pairs \(worker, task\)"):
+        graph_of(Double()).run(initial)
+    with pytest.raises(ConfigurationError, match=r"a list of pairs \(worker, task\)"):
+        graph_of(Double()).run(iter(initial))
+
+
+def test_a_value_that_is_returned_and_not_published_fails_the_call() -> None:
+    class Return(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> Number:  # type: ignore[override]
+            return task
+
+    worker = Return()
+    result = graph_of(worker).run([(worker, Number())])
+    assert "publish it with self.publish_work" in str(result.failures[0].error)
+
+
+def test_an_async_worker_and_a_class_in_place_of_a_task_are_told() -> None:
+    class Later(TaskWorker):
+        async def consume_work(self, task: Number) -> None:  # type: ignore[override]
+            """Do nothing."""
+
+    class Publish(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number)  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match="is async"):
+        graph_of(Later()).run([])
+    worker = Publish()
+    failure = graph_of(worker).run([(worker, Number())]).failures[0]
+    assert "the class Number was published" in str(failure.error)

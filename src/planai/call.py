@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from planai.errors import OutsideCallError
+from planai.errors import OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Output, Parked
 from planai.provenance import Provenance
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
@@ -130,6 +130,9 @@ class Activation:
         Raises:
             PublishError: the type is not declared, or nobody or more than one would get the task.
         """
+        if not isinstance(task, Task):
+            what = f"the class {task.__name__}" if isinstance(task, type) else f"a {type(task).__name__}"
+            raise PublishError(f"{what} was published: publish an instance of a Task")
         targets = self._route(task, consumer)
         previous = input_task if input_task is not None else (self.tasks[0] if self.tasks else None)
         copied = set_lineage(snapshot(task), _handed_on(lineage_of(task), previous))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
-from planai.plan import Plan, Sink, Wires, make_plan
+from planai.plan import Plan, Sink, Wires, initial_pair, make_plan
 from planai.run.loop import Observer, run_plan
 from planai.run.result import RunResult
 from planai.run.terminal import Progress, Reporter
@@ -106,6 +106,8 @@ class Graph:
             notify: called as ``notify(metadata, task)`` in place of collecting the task.
         """
         self._need(worker)
+        if not (isinstance(output_type, type) and issubclass(output_type, Task)):
+            raise ConfigurationError(f"the sink of {worker.name!r} collects {output_type!r}: pass a Task class")
         self._wires.sinks.append((worker, Sink(output_type, notify)))
 
     def set_entry(self, *workers: TaskWorker) -> Graph:
@@ -135,6 +137,8 @@ class Graph:
         Raises:
             ConfigurationError: the number is not positive.
         """
+        if not isinstance(worker_class, type):
+            raise ConfigurationError(f"{worker_class!r} is limited: pass the class of a worker, not an instance")
         if max_parallel_tasks < 1:
             raise ConfigurationError(f"max_parallel_tasks is {max_parallel_tasks!r}: it has to be at least 1")
         self._wires.limits[worker_class] = max_parallel_tasks
@@ -203,7 +207,7 @@ class Graph:
 
     @property
     def result(self) -> RunResult | None:
-        """What came of the last run, also of one that failed or was interrupted; None before the first."""
+        """What came of the last run, also of one that was interrupted; None before the first."""
         return self._result
 
     def get_output_tasks(self) -> list[Task]:
@@ -229,8 +233,8 @@ class Graph:
         raise_on_failure: bool,
     ) -> RunResult:
         if isinstance(initial_tasks, list | tuple):
-            for worker, task in initial_tasks:
-                plan.entry(worker, task)
+            for pair in initial_tasks:
+                plan.entry(*initial_pair(pair))
         result = run_plan(plan, initial_tasks, executor, observer)
         self._result = result
         if result.interrupted:

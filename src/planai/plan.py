@@ -149,6 +149,19 @@ class Plan:
         return (*(worker.key for worker in workers), *sinks)
 
 
+def initial_pair(pair: object) -> tuple[TaskWorker, Task]:
+    """Return one of the initial tasks, if it is a pair of a worker and a task.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if isinstance(pair, tuple | list) and len(pair) == 2:  # noqa: PLR2004 - a pair
+        worker, task = pair
+        if isinstance(worker, TaskWorker) and isinstance(task, Task):
+            return worker, task
+    raise ConfigurationError(f"initial_tasks has {pair!r}: it is a list of pairs (worker, task), in this order")
+
+
 def make_plan(wires: Wires) -> Plan:
     """Validate `wires` and freeze them.
 

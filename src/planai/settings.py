@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo, ModelPrivateAttr
 
+from planai.errors import PublishError
+
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:  # it has no public name
@@ -117,11 +119,16 @@ def _guard_consume_work(cls: type) -> None:
     cls.consume_work = _guarded(consume)  # type: ignore[attr-defined]
 
 
-def _guarded(consume: Callable[..., None]) -> Callable[..., None]:
+def _guarded(consume: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(consume)
     def consume_work(self: Any, task: Any) -> None:
         if self.is_consuming():
-            consume(self, task)
+            returned: Any = consume(self, task)
+            if returned is not None:
+                raise PublishError(
+                    f"{self.name}.consume_work returned a {type(returned).__name__}, which nobody gets: "
+                    "publish it with self.publish_work(...)"
+                )
         else:
             self.consume_outside_run(task)
 

@@ -214,6 +214,8 @@ def snapshot(task: T) -> T:
     for name, value in values.items():
         if type(value) not in _SHARED:
             values[name] = _fresh(value)
+    if copied.__pydantic_extra__:
+        object.__setattr__(copied, "__pydantic_extra__", _fresh(copied.__pydantic_extra__))
     # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
     if copied.__pydantic_extra__ is None and len(copied.model_fields_set) == len(type(copied).model_fields):
         shared = _ALL_FIELDS.setdefault(type(task), copied.__pydantic_fields_set__)

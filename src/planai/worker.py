@@ -162,7 +162,13 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
         self._wiring().set_sink(self, output_type, notify)
 
     def attach(self, wiring: Wiring) -> None:
-        """Remember the graph that the worker was added to. Graphs call this."""
+        """Remember the graph that the worker was added to. Graphs call this.
+
+        Raises:
+            ConfigurationError: the worker's ``__init__`` was not completed.
+        """
+        if "_wirings" not in self.__dict__:
+            raise ConfigurationError(f"{type(self).__name__}.__init__ does not call super().__init__(**settings)")
         self.__dict__["_wirings"].append(wiring)
 
     def get_task_class(self) -> type[Task]:
@@ -239,6 +245,10 @@ def task_types_of(worker: type[TaskWorker], method: str, parameters: tuple[str, 
         ConfigurationError: there is no such parameter, or its annotation names no Task type.
     """
     function = inspect.unwrap(getattr(worker, method))
+    if inspect.iscoroutinefunction(function):
+        raise ConfigurationError(
+            f"{worker.__name__}.{method} is async, which this version does not run: write it as a plain def"
+        )
     names = [name for name in inspect.signature(function).parameters if name in parameters]
     annotation = function.__annotations__.get(names[0]) if names else None
     if isinstance(annotation, str):
@@ -274,6 +284,10 @@ def _refuse_unknown(worker: type[TaskWorker], error: ValidationError) -> None:
     """Say which setting does not exist, and which one may have been meant."""
     unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
     for name in unknown:
+        if hasattr(worker, name):
+            raise ConfigurationError(
+                f"{worker.__name__}.{name} is a class variable: annotate it, as in `{name}: str = ...`, to pass it"
+            ) from None
         close = difflib.get_close_matches(name, worker.model_fields, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(worker.model_fields))}"
         raise ConfigurationError(f"{worker.__name__} has no setting {name!r}: {hint}") from None

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from planai import CachedTaskWorker, Graph, RunResult, Task, TaskWorker
+from planai import CachedTaskWorker, Graph, JoinedTaskWorker, RunResult, Task, TaskWorker
 from planai.cache.bundle import Bundle
 from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
@@ -147,6 +147,142 @@ def test_a_changed_method_of_the_task_is_another_answer(folder: str) -> None:
     assert run_inline(worker, task_type(2).model_validate({"value": 1})).outputs == [Number(value=2)]
     assert run_inline(worker, task_type(3).model_validate({"value": 1})).outputs == [Number(value=3)]
     assert figures(run_inline(worker, task_type(2).model_validate({"value": 1}))) == (1, 0)
+
+
+def test_what_the_constructor_leaves_on_the_worker_decides_too(folder: str) -> None:
+    class Times(Base):
+        def __init__(self, factor: int, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.factor = factor
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number(value=task.value * self.factor))
+
+    assert run_inline(Times(2, cache_dir=folder), Number(value=1)).outputs == [Number(value=2)]
+    worker = Times(3, cache_dir=folder)
+    assert run_inline(worker, Number(value=1)).outputs == [Number(value=3)]
+    worker.factor = 4
+    assert run_inline(worker, Number(value=1)).outputs == [Number(value=4)]
+    assert figures(run_inline(Times(2, cache_dir=folder), Number(value=1))) == (1, 0)
+
+
+def test_what_the_worker_itself_counts_decides_nothing(folder: str) -> None:
+    class Counting(Base):
+        total: int = 0
+        calls = 0
+
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.seen = 0
+
+        def consume_work(self, task: Number) -> None:
+            self.seen += 1
+            self.total += 1
+            type(self).calls += 1
+            self.publish_work(Number(value=task.value))
+
+    worker = Counting(cache_dir=folder)
+    assert figures(run_inline(worker, Number(value=1), Number(value=2))) == (0, 2)
+    assert figures(run_inline(worker, Number(value=1), Number(value=2))) == (2, 0)
+
+
+def test_what_the_input_was_computed_from_decides_where_the_code_looks_at_it(folder: str) -> None:
+    class Mid(Task):
+        same: int = 1
+
+    class Forget(TaskWorker):
+        output_types = [Mid]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Mid())
+
+    class Recall(Base):
+        def consume_work(self, task: Mid) -> None:
+            origin = task.find_input_task(Number)
+            self.publish_work(Number(value=origin.value if origin else -1))
+
+    forget, recall = Forget(), Recall(cache_dir=folder)
+    graph = Graph(name="ancestry").add_workers(forget, recall)
+    graph.set_dependency(forget, recall).sink(Number)
+    for _ in range(2):
+        result = graph.run([(forget, Number(value=value)) for value in (1, 2)])
+        assert result.outputs == [Number(value=1), Number(value=2)]
+    assert figures(result) == (2, 0)
+
+
+def test_private_attributes_decide_and_are_not_lost_in_silence(folder: str) -> None:
+    class Hidden(Task):
+        value: int
+        _secret: int = 0
+
+    class Copy(Base):
+        output_types = [Hidden]
+
+        def consume_work(self, task: Hidden) -> None:
+            out = Hidden(value=task.value)
+            out._secret = task._secret
+            self.publish_work(out)
+
+    def hidden(secret: int) -> Hidden:
+        task = Hidden(value=1)
+        task._secret = secret
+        return task
+
+    worker = Copy(cache_dir=folder)
+    assert run_inline(worker, hidden(0)).ok
+    with pytest.warns(CacheWarning, match="private attribute"):
+        result = run_inline(worker, hidden(5))
+    assert isinstance(result.outputs[0], Hidden)
+    assert result.outputs[0]._secret == 5
+    assert figures(run_inline(worker, hidden(0))) == (1, 0)
+
+
+def test_what_a_replay_could_not_repeat_is_not_stored(folder: str) -> None:
+    class Inject(Base):
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number(value=2).inject_input(Word(text="from elsewhere")))
+
+    worker = Inject(cache_dir=folder)
+    with pytest.warns(CacheWarning, match="injects one"):
+        result = run_inline(worker, Number(value=1))
+    assert result.outputs[0].find_input_task(Word) == Word(text="from elsewhere")
+    assert not worker.is_cached(Number(value=1))
+
+
+def test_a_cached_join_is_refused_when_it_is_made(folder: str) -> None:
+    class Both(CachedTaskWorker, JoinedTaskWorker):
+        output_types = [Number]
+
+        def consume_work_joined(self, tasks: list[Number]) -> None:
+            self.publish_work(tasks[0])
+
+    with pytest.raises(ConfigurationError, match="is a join and cached"):
+        Both(cache_dir=folder)
+
+
+def test_an_override_that_leaves_the_cache_alone_is_cached(folder: str) -> None:
+    class ByHand(Base):
+        def consume_work(self, task: Number) -> None:
+            if cached := self.get_from_cache(task):
+                self.publish_work(cached)
+                return
+            self.save_to_cache(task, Number(value=1))
+            self.publish_work(Number(value=1))
+
+    class Plain(ByHand):
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number(value=2))
+
+    worker = Plain(cache_dir=folder)
+    run_inline(worker, Number(value=1))
+    assert figures(run_inline(worker, Number(value=1))) == (1, 0)
+
+
+def test_a_folder_that_cannot_be_made_hinders_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.warns(CacheWarning, match="results are computed without it"):
+        result = run_inline(Double(cache_dir=tmp_path / "file" / "cache"), Number(value=1), Number(value=1))
+    assert result.outputs == [Number(value=2)] * 2
 
 
 def test_extra_cache_key_decides_too(folder: str) -> None:

@@ -229,7 +229,25 @@ def _model(value: BaseModel, above: Above) -> bytes:
     ignored = ignored_fields(type(value))
     if ignored:
         fields = {name: item for name, item in fields.items() if name not in ignored}
+    if value.__pydantic_private__:
+        fields = fields | {name: _Private(item) for name, item in value.__pydantic_private__.items()}
     return _named(type(value), fields, above)
+
+
+class _Private:
+    """The value of a private attribute: of what is no data, such as a lock, the class alone counts."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _private(value: _Private, above: Above) -> bytes:
+    try:
+        return _frame(b"private:", _encode(value.value, above))
+    except _NoIdentity:
+        return _frame(b"private class:", qualified(type(value.value)).encode())
 
 
 def _dataclass(value: Any, above: Above) -> bytes:
@@ -300,6 +318,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 
 
 _CONTAINERS: list[tuple[type, Encoder]] = [
+    (_Private, _private),
     (list, _list),
     (tuple, _tuple),
     (dict, _mapping),

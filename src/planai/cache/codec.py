@@ -81,7 +81,7 @@ class Codec:
         try:
             text = zstd.decompress(body) if form == _ZSTD else body
             return self._unpack(json.loads(text.decode("utf-8", "surrogatepass")))
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, zstd.ZstdError) as error:
+        except Exception as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
     def _verify(self, value: Any, payload: bytes) -> None:
@@ -168,6 +168,8 @@ def _checksum(form: bytes, body: bytes) -> bytes:
 
 def _same(left: Any, right: Any) -> bool:
     """Tell whether two values are equal, NaN included; the packed forms have types, too."""
+    if _privates(left) != _privates(right):
+        return False
     try:
         if left == right:
             return True
@@ -176,10 +178,18 @@ def _same(left: Any, right: Any) -> bool:
     return json.dumps(pack(left), sort_keys=True) == json.dumps(pack(right), sort_keys=True)
 
 
+def _privates(value: Any) -> list[Any]:
+    """Return the private attributes of a model, or of those in a bundle: an entry does not hold them."""
+    models = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
+    return [model.__pydantic_private__ for model in models if isinstance(model, BaseModel)]
+
+
 def _difference(left: Any, right: Any) -> str:
     """Name the first field in which two models differ."""
     if isinstance(left, BaseModel) and isinstance(right, BaseModel):
         for name, value in right.__dict__.items():
             if left.__dict__.get(name) != value:
                 return f" in its field {name!r}"
+        if left.__pydantic_private__ != right.__pydantic_private__:
+            return " in a private attribute"
     return ""

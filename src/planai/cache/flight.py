@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import struct
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -25,7 +26,8 @@ LOCK_FILE = "planai.lock"
 _POLL_SECONDS = 0.02
 _TRUST_SECONDS = 0.25
 _REMEMBERED = 4096
-_OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None)  # of Linux; elsewhere a process's locks are all one owner's
+# Of Linux, whose structure it needs; elsewhere a process's locks are all one owner's
+_OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
 Callback = Callable[[], None]
 
 
@@ -111,6 +113,9 @@ class Flights:
         """Lock the byte of `name`; where there can be no lock file, each process computes by itself."""
         try:
             file = self._opened()
+        except OSError:
+            return True
+        try:
             self._set(file, fcntl.F_WRLCK, name)
         except OSError as error:
             return error.errno not in (errno.EACCES, errno.EAGAIN)
@@ -155,8 +160,8 @@ class Flights:
         """Look every now and then whether another process is done; the lock is held."""
         self._foreign.setdefault(name, []).extend(callbacks)
         if not self._watches:
-            self._watches = True
             threading.Thread(target=self._look, name="planai-flights", daemon=True).start()
+            self._watches = True
 
     def _look(self) -> None:
         pause = threading.Event()

@@ -11,6 +11,11 @@ _LOOKS = frozenset({"get_from_cache", "is_cached", "get_cache"})
 _STORES = frozenset({"save_to_cache", "get_cache"})
 
 
+_READS_ANCESTRY = frozenset(
+    {"find_input_task", "find_input_tasks", "previous_input_task", "copy_input_provenance", "get_private_state"}
+)
+
+
 class ByHand(NamedTuple):
     """What ``consume_work`` does itself, so that nobody may do it for it."""
 
@@ -26,6 +31,18 @@ def by_hand(worker: type, method: str, library: frozenset[type]) -> ByHand:
     """
     names = _names(worker, method, library)
     return ByHand(looks=bool(names & _LOOKS), stores=bool(names & _STORES))
+
+
+def reads_ancestry(worker: type, library: frozenset[type]) -> bool:
+    """Tell whether a method of `worker` looks at what its input was computed from."""
+    functions = (
+        function
+        for base in worker.__mro__
+        if base not in library
+        for name in vars(base)
+        for function in _versions(worker, name, library)
+    )
+    return any(_READS_ANCESTRY & set(_names_in(function.__code__)) for function in functions)
 
 
 def _names(worker: type, method: str, library: frozenset[type]) -> set[str]:
@@ -50,6 +67,8 @@ def _versions(worker: type, name: str, library: frozenset[type]) -> Iterator[typ
         function = inspect.unwrap(inner) if callable(inner) else inner
         if isinstance(function, types.FunctionType):
             yield function
+            if not {"super", *(other.__name__ for other in worker.__mro__)} & set(_names_in(function.__code__)):
+                return  # it does not call the versions that it overrides
 
 
 def _names_in(code: types.CodeType) -> Iterator[str]:

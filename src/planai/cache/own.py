@@ -38,7 +38,9 @@ def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
     if isinstance(value, types.FunctionType):
         return value.__code__.co_filename
     if isinstance(value, types.ModuleType):
-        return getattr(value, "__file__", None) or _BUILT_IN
+        origin = getattr(getattr(value, "__spec__", None), "origin", None)
+        made = _BUILT_IN if origin in ("built-in", "frozen") else f"<{value.__name__}>"  # by exec, or in a notebook
+        return getattr(value, "__file__", None) or made
     module = sys.modules.get(value.__module__)
     if module is None or module.__name__ == "__main__":
         return f"<{value.__module__}>"

@@ -14,7 +14,7 @@ import importlib.util
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,14 +52,25 @@ class CodeIdentity:
         self._with_fields = with_fields
         self._digest = ""
         self._reads: list[Read] = []
+        self._sizes: list[tuple[type, int]] = []
 
     def digest(self) -> str:
         """Return the digest; it is worked out again when a helper or constant was replaced in this process."""
-        if not self._digest or any(_look_up(place, name) is not found for place, name, found in self._reads):
+        if not self._digest or self._is_outdated():
             walk = _Walk(self._root, with_fields=self._with_fields)
             self._digest = walk.digest()
-            self._reads = walk.reads
+            self._reads, self._sizes = walk.reads, walk.sizes
         return self._digest
+
+    def of_objects(self, values: Iterable[Any]) -> str:
+        """Return a digest of objects that the code uses: of data by value, of others by their class and its code."""
+        walk = _Walk(self._root, with_fields=True)
+        return digest(*(part for value in values for part in walk.value(value)))
+
+    def _is_outdated(self) -> bool:
+        return any(_look_up(place, name) is not found for place, name, found in self._reads) or any(
+            len(vars(kind)) != size for kind, size in self._sizes
+        )
 
 
 @per_class
@@ -74,11 +85,33 @@ def code_of_model(kind: type) -> CodeIdentity:
     return CodeIdentity(kind, with_fields=True)
 
 
+@per_class
+def changed_names(kind: type) -> frozenset[str]:
+    """Return the names of attributes and globals that the methods of `kind` assign to, outside of ``__init__``."""
+    own = Own(kind.__module__)
+    functions = [
+        function
+        for base in kind.__mro__
+        if own.holds(base)
+        for name, value in vars(base).items()
+        if name != "__init__" and isinstance(function := getattr(value, "__func__", value), types.FunctionType)
+    ]
+    codes = [getattr(function, "__wrapped__", function).__code__ for function in functions]
+    return frozenset(
+        step.argval
+        for code in codes
+        for step in dis.get_instructions(code)
+        if step.opname in ("STORE_ATTR", "STORE_GLOBAL")
+    )
+
+
 class _Walk:
     """One walk over all that a class reaches."""
 
     def __init__(self, root: type, *, with_fields: bool) -> None:
         self.reads: list[Read] = []
+        self.sizes: list[tuple[type, int]] = []
+        self._changed = changed_names(root)
         self._root = root
         self._with_fields = with_fields
         self._own = Own(root.__module__)
@@ -109,9 +142,10 @@ class _Walk:
 
     def read(self, place: Any, name: str) -> Any:
         """Look a name up, and remember what was found."""
+        if name in self._changed:
+            return _MISSING  # what the code itself changes, such as a counter, is its state and not its identity
         found = _look_up(place, name)
-        if found is not _MISSING:
-            self.reads.append((place, name, found))
+        self.reads.append((place, name, found))
         return found
 
     def module(self, name: str, package: str | None) -> Any:
@@ -148,8 +182,9 @@ class _Walk:
     def _attributes(self, kind: type) -> Iterator[bytes]:
         if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
             yield from self._fields(kind)
+        self.sizes.append((kind, len(vars(kind))))
         for name, value in sorted(vars(kind).items()):
-            if not is_machinery(name):
+            if not is_machinery(name) and (name not in self._changed or _is_code(value)):
                 yield name.encode()
                 self.reads.append((kind, name, value))
                 yield from self.value(value)
@@ -181,10 +216,17 @@ class _Walk:
             yield b"undefined" if value is PydanticUndefined else canonical(value)
         except UnkeyableValue:
             yield qualified(kind).encode()
-            if dataclasses.is_dataclass(value):
-                yield from self._parts(getattr(value, field.name) for field in dataclasses.fields(value))
+            if self._known(value) is None:
+                yield from self._parts(self._state_of(value))
         if kind not in _SCALARS and self._own.holds(kind):
             yield from self._class(kind)
+
+    def _state_of(self, value: Any) -> Iterator[Any]:
+        """Yield what an object consists of, as far as its class is a dataclass or the user's own."""
+        if dataclasses.is_dataclass(value):
+            yield from (getattr(value, field.name) for field in dataclasses.fields(value))
+        elif self._own.holds(type(value)):
+            yield from sorted(getattr(value, "__dict__", {}).items())
 
     def _container(self, value: Any) -> Iterator[bytes]:
         if not isinstance(value, dict) and _SCALARS.issuperset(map(type, value)):
@@ -292,8 +334,9 @@ class _Code:
                 return self._walk.read(self._imported, name)
             case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType):
                 self._imports[name] = before
-            case "LOAD_FAST" if name in self._imports:
-                return self._imports[name]
+            case load if load.startswith("LOAD_FAST"):  # in newer Pythons of several kinds, some for two names at once
+                names = name if isinstance(name, tuple) else (name,)
+                return next((self._imports[one] for one in reversed(names) if one in self._imports), _MISSING)
             case "LOAD_ATTR" | "LOAD_METHOD" if self._walk.is_own_module(before):
                 return self._walk.read(before, name)
         return _MISSING
@@ -309,6 +352,10 @@ def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
     for number, step in enumerate(steps):
         if number not in skipped:
             yield step
+
+
+def _is_code(value: Any) -> bool:
+    return callable(value) or hasattr(type(value), "__get__")
 
 
 def _look_up(place: Any, name: str) -> Any:

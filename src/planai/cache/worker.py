@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Hashable
 from contextvars import ContextVar
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from planai.cache.cache import Cache, CacheWarning, Limits, open_flights, open_s
 from planai.cache.canonical import canonical, ignored_fields, qualified
 from planai.cache.codec import Codec
 from planai.cache.key import key_of, schemas_of
-from planai.cache.manual import ByHand, by_hand
+from planai.cache.manual import ByHand, by_hand, reads_ancestry
 from planai.cache.memo import per_class
-from planai.cache.source import code_of_model, code_of_worker
+from planai.cache.source import changed_names, code_of_model, code_of_worker
 from planai.call import Park, Router, current_activation, need_activation
 from planai.errors import ConfigurationError
 from planai.events import Output
-from planai.task import Task
+from planai.join import JoinedTaskWorker
+from planai.task import Task, lineage_of
 from planai.worker import TaskWorker, check_published
 
 _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
@@ -73,6 +75,12 @@ class CachedTaskWorker(TaskWorker):
         super().__init__(**settings)
         self.__dict__["_by_hand"] = self._find_by_hand()
         self.__dict__["_cache"] = None
+        self.__dict__["_state"] = ((), "", None)
+        if isinstance(self, JoinedTaskWorker):
+            raise ConfigurationError(
+                f"{self.name!r} is a join and cached, which this version does not know: "
+                "let the join publish its group, and a cached worker after it consume that"
+            )
         if self.debug_cache:
             _show_debug(self.logger)
 
@@ -173,6 +181,8 @@ class CachedTaskWorker(TaskWorker):
             "types' code": canonical([code_of_model(kind).digest() for kind in (type(task), *self.output_types)]),
             "settings": self.key_settings(),
             "outputs": schemas_of(self.output_types),
+            "state": self._own_state().encode(),
+            "ancestry": self._ancestry(task),
             "task": canonical(task, f"the key of {self.name!r}: {type(task).__name__}"),
             "extra": canonical(self.extra_cache_key(task), f"extra_cache_key of {self.name!r}"),
         }
@@ -181,6 +191,33 @@ class CachedTaskWorker(TaskWorker):
         """Return the settings that the worker's own classes declare, without those marked with `CacheIgnore`."""
         settings = {name: getattr(self, name) for name in _deciding_settings(type(self))}
         return canonical(settings, f"the key of {self.name!r}: settings")
+
+    def _own_state(self) -> str:
+        """Return a digest of the attributes that the worker was given besides its settings.
+
+        What its own methods assign to, such as a counter, is left out; a dict or list counts as it was at first.
+        """
+        changed = changed_names(type(self))
+        given = {
+            name: value
+            for name, value in {**self.__dict__, **(self.__pydantic_private__ or {})}.items()
+            if name not in type(self).model_fields and name not in changed and name not in _INTERNAL
+        }
+        if not given:
+            return ""
+        identity = tuple(item for name, value in given.items() for item in (name, id(value)))
+        known: tuple[tuple[object, ...], str, object] = self.__dict__["_state"]
+        if known[0] != identity:
+            found = code_of_worker(type(self)).of_objects(sorted(given.items(), key=itemgetter(0)))
+            known = self.__dict__["_state"] = (identity, found, given)  # which keeps the ids from being used again
+        return known[1]
+
+    def _ancestry(self, task: Task) -> bytes:
+        """Return what the task was computed from, where the worker's code looks at that."""
+        if not _reads_ancestry(type(self)):
+            return b""
+        where = f"the key of {self.name!r}: what its input comes from"
+        return canonical([task.copy_input_provenance(), lineage_of(task).private_state], where)
 
     # ---- how a call is made
 
@@ -241,9 +278,12 @@ class CachedTaskWorker(TaskWorker):
             flights.end(name)
 
     def _compute(self, key: str, task: Task) -> None:
+        activation = need_activation("a call")
+        activation.notes["ttl"] = self._ttl_of(task)  # asked of the task as it came
         self.consume_work(task)
-        if not self.__dict__["_by_hand"].stores:
-            self._keep(key, need_activation("a call").outputs)
+        found_by_hand = activation.replayed and self.__dict__["_by_hand"].looks  # and is stored already
+        if not self.__dict__["_by_hand"].stores and not found_by_hand:
+            self._keep(key, activation.outputs)
 
     def _replay(self, key: str) -> bool:
         """Publish the answer at `key`, and tell whether there was one."""
@@ -260,6 +300,10 @@ class CachedTaskWorker(TaskWorker):
 
     def _keep(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
+        task = need_activation("a call").tasks[0]
+        if any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
+            self._warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
+            return
         single = len(outputs) == 1 and outputs[0].consumer is None
         value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
         try:
@@ -285,8 +329,14 @@ class CachedTaskWorker(TaskWorker):
             activation = current_activation()
             if activation is None or activation.worker is not self:
                 return self.cache_ttl
+            if "ttl" in activation.notes:
+                known: float | None = activation.notes["ttl"]
+                return known
             task = activation.tasks[0]
-        return self.get_ttl(task)
+        ttl = self.get_ttl(task)
+        if ttl is not None and not isinstance(ttl, int | float):
+            raise ConfigurationError(f"{self.name}.get_ttl returned a {type(ttl).__name__}: return seconds, or None")
+        return ttl
 
     def _find_by_hand(self) -> ByHand:
         if self.cache_automatic is not None:
@@ -299,6 +349,14 @@ class CachedTaskWorker(TaskWorker):
 
     def _warn(self, text: str) -> None:
         warnings.warn(f"{self.name}: {text}", CacheWarning, stacklevel=2)
+
+
+_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_state"})
+
+
+@per_class
+def _reads_ancestry(worker: type) -> bool:
+    return reads_ancestry(worker, _library_classes(worker))
 
 
 @per_class
@@ -317,7 +375,8 @@ def _library_classes(worker: type) -> frozenset[type]:
 def _deciding_settings(worker: type) -> tuple[str, ...]:
     """Return the names of the settings that decide answers: none that planai's own classes declare does by itself."""
     library = {name for base in _library_classes(worker) for name in getattr(base, "model_fields", ())}
-    return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored_fields(worker)))
+    ignored = ignored_fields(worker) | changed_names(worker)
+    return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored))
 
 
 def _show_debug(logger: logging.Logger) -> None:

@@ -90,12 +90,17 @@ class ThreadExecutor:
         """Wake or start one thread; the lock is held."""
         if self._stopped or self._busy >= self.capacity:
             return
-        self._busy += 1
         if self._idle:
             self._idle -= 1
             self._wakeups.release()
         else:
-            threading.Thread(target=self._work, name="planai-worker", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, name="planai-worker", daemon=True).start()
+            except RuntimeError:  # the system has no more threads; those that there are will do
+                if not self._busy:
+                    raise
+                return
+        self._busy += 1
 
     def _work(self) -> None:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from planai.call import current_activation
 from planai.errors import ConfigurationError, InvalidAnswer
@@ -27,6 +27,13 @@ class BaseLLMTaskWorker(TaskWorker):
 
     llm: LLM
     system_prompt: str | None = SYSTEM
+
+    @field_validator("llm", mode="before")
+    @classmethod
+    def _has_to_be_a_model(cls, llm: object) -> object:
+        if not isinstance(llm, LLM):
+            raise ValueError(f"{llm!r} is no model: pass llm=llm_from_config(provider, model_name)")  # noqa: TRY004
+        return llm
 
 
 class LLMTaskWorker(BaseLLMTaskWorker):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty
 
@@ -13,7 +14,7 @@ from planai.call import Call, Router, perform
 from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
-from planai.plan import Plan
+from planai.plan import Plan, initial_pair
 from planai.run.inbox import Inbox
 from planai.run.result import RunResult
 from planai.run.state import RunState
@@ -51,6 +52,7 @@ class Run:
     inbox: Inbox
     routers: dict[str, Router]
     submitted: int = 0
+    pending: deque[Call] = field(default_factory=deque)
 
     def perform(self, call: Call) -> Event:
         """Make `call`, in whatever thread the executor chose."""
@@ -74,8 +76,9 @@ class Run:
 
     def stop(self) -> None:
         """Start nothing new, and wait a while for the calls that are being made."""
-        self._handle(Stopped())
-        self.state.give_back(self.executor.discard())
+        self.state.handle(Stopped())
+        self.state.give_back([*self.pending, *self.executor.discard()])
+        self.pending.clear()
         self.observer.stopping(self.state.running)
         deadline = time.monotonic() + GRACE_SECONDS
         while not self.state.idle:
@@ -92,7 +95,8 @@ class Run:
         return self.inbox.get()
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
-        for worker, task in initial:
+        for pair in initial:
+            worker, task = initial_pair(pair)
             self.submitted += 1
             self._handle(Submitted(self.plan.entry(worker, task), task))
             return True
@@ -106,8 +110,9 @@ class Run:
         if isinstance(event, Printed):
             self.observer.printed(event.worker, event.text)
             return
-        for call in self.state.handle(event):
-            self.executor.submit(call)
+        self.pending.extend(self.state.handle(event))
+        while self.pending:
+            self.executor.submit(self.pending.popleft())
         if isinstance(event, Parked):
             event.until(partial(self.inbox.put, Woken(event.call)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from planai.board import Board, WorkerFigures
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 5
 """How many failures are written out; the others are counted."""
+
+
+_LIBRARY = str(Path(__file__).parents[1])
 
 
 class Reporter(Observer):
@@ -110,6 +114,7 @@ def _cells(row: WorkerFigures) -> tuple[str, ...]:
 
 
 def _last_line(traceback: str) -> str:
-    """Return the place of the last frame in a formatted traceback."""
+    """Return the place of the last frame of the user's own in a formatted traceback."""
     places = [line.strip() for line in traceback.splitlines() if line.lstrip().startswith("File ")]
-    return places[-1] if places else "an unknown place"
+    users = [place for place in places if _LIBRARY not in place]
+    return next(reversed(users or places), "an unknown place")
