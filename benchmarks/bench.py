@@ -57,10 +57,10 @@ Rows = dict[tuple[str, Case], dict[str, float]]
 
 def measure(python: str, case: Case, folder: str) -> dict[str, Any]:
     """Run one workload in a process of its own."""
-    command = [python, str(WORKLOADS), case.name, str(case.n), "--dir", folder]
+    command = [python, str(WORKLOADS.absolute()), case.name, str(case.n), "--dir", folder]
     if case.warm and not any(Path(folder).iterdir()):
-        subprocess.run(command, check=True, capture_output=True)
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)  # some write logs there
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     expected = 0 if case.warm else (case.n if case.name == "cached" else row["computed"])
     if row["outputs"] != case.n or row["computed"] != expected:
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--peer", help="the Python of an environment with PlanAI in it")
     parser.add_argument("--repeats", type=int, default=3, help="processes for each figure")
     args = parser.parse_args()
-    pythons = {"planai": sys.executable, **({"peer": args.peer} if args.peer else {})}
+    pythons = {"planai": sys.executable, **({"peer": str(Path(args.peer).absolute())} if args.peer else {})}
     rows = measure_all(pythons, args.repeats)
     console = Console(width=150)
     console.print(table_of(rows, peer=bool(args.peer)))

@@ -874,3 +874,18 @@ def test_an_async_worker_and_a_class_in_place_of_a_task_are_told() -> None:
     worker = Publish()
     failure = graph_of(worker).run([(worker, Number())]).failures[0]
     assert "the class Number was published" in str(failure.error)
+
+
+def test_a_retry_gets_the_task_as_it_came() -> None:
+    class Spoil(TaskWorker):
+        output_types = [Number]
+        num_retries = 2
+
+        def consume_work(self, task: Number) -> None:
+            task.value += 1
+            if task.retry_count < 2:
+                raise ValueError("again")
+            self.publish_work(task)
+
+    worker = Spoil()
+    assert numbers(graph_of(worker).run([(worker, Number(value=5))])) == [6]

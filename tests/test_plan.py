@@ -159,9 +159,9 @@ def test_a_cycle_can_be_planned() -> None:
 # ---- names
 
 
-def test_the_second_worker_of_a_name_gets_a_number() -> None:
+def test_workers_of_one_name_are_numbered() -> None:
     plan = make_plan(Wires("test", [Use(), Use(), Use()]))
-    assert list(plan.nodes) == ["Use", "Use#2", "Use#3"]
+    assert list(plan.nodes) == ["Use#1", "Use#2", "Use#3"]
     assert {node.name for node in plan.nodes.values()} == {"Use"}
 
 

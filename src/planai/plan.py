@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -205,13 +205,14 @@ _Keys = dict[TaskWorker, str]
 
 
 def _keys(workers: list[TaskWorker]) -> _Keys:
-    """Name each worker by its class; the second of a name is called ``Name#2``."""
-    counts: dict[str, int] = {}
+    """Name each worker by its class; several of a name are called ``Name#1``, ``Name#2``, ..."""
+    names = Counter(worker.name for worker in workers)
+    numbers: Counter[str] = Counter()
     keys = {}
     for worker in workers:
         name = worker.name
-        counts[name] = counts.get(name, 0) + 1
-        keys[worker] = name if counts[name] == 1 else f"{name}#{counts[name]}"
+        numbers[name] += 1
+        keys[worker] = name if names[name] == 1 else f"{name}#{numbers[name]}"
     return keys
 
 

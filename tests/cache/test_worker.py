@@ -249,6 +249,31 @@ def test_what_a_replay_could_not_repeat_is_not_stored(folder: str) -> None:
     assert not worker.is_cached(Number(value=1))
 
 
+def test_an_answer_for_one_of_two_consumers_of_a_name_is_not_stored(folder: str) -> None:
+    class Send(Base):
+        target: Annotated[TaskWorker | None, CacheIgnore()] = None
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(task, consumer=self.target)
+
+    class Take(TaskWorker):
+        prefix: str = ""
+        output_types = [Word]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Word(text=f"{self.prefix}{task.value}"))
+
+    slow, fast = Take(prefix="slow"), Take(prefix="fast")
+    send = Send(cache_dir=folder, target=fast)
+    for order in ((slow, fast), (fast, slow)):
+        graph = Graph(name="consumers").add_workers(send, *order)
+        for down in order:
+            graph.set_dependency(send, down)
+            graph.set_sink(down, Word)
+        with pytest.warns(CacheWarning, match="several consumers of the same name"):
+            assert graph.run([(send, Number(value=1))]).outputs == [Word(text="fast1")]
+
+
 def test_a_cached_join_is_refused_when_it_is_made(folder: str) -> None:
     class Both(CachedTaskWorker, JoinedTaskWorker):
         output_types = [Number]

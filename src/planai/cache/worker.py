@@ -304,6 +304,9 @@ class CachedTaskWorker(TaskWorker):
         if any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
             self._warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
             return
+        if any("#" in (out.consumer or "") for out in outputs):
+            self._warn("publishes for one of several consumers of the same name, which an entry might mix up: not kept")
+            return
         single = len(outputs) == 1 and outputs[0].consumer is None
         value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
         try:

@@ -42,6 +42,7 @@ class RunState:
         self._slots = Slots(plan, capacity)
         self._running: dict[int, Call] = {}
         self._parked: dict[int, Call] = {}
+        self._as_they_came: dict[int, tuple[Task, ...]] = {}
         self._ids = count(1)
         self._steps: dict[str, int] = {}
         self._ranks = {node.key: node.rank for node in plan.nodes.values()}
@@ -98,6 +99,7 @@ class RunState:
 
     def _finish(self, event: Finished) -> None:
         call = self._running.pop(event.call)
+        self._as_they_came.pop(call.id, None)
         self._slots.release(call)
         self.board.see(event)
         for output in event.outputs:
@@ -136,8 +138,17 @@ class RunState:
     def _retry(self, call: Call) -> None:
         for task in call.tasks:
             task.increment_retry_count()
+        # What the failed try has changed in its task must not reach the next one.
+        unchanged = zip(self._as_they_came.pop(call.id), call.tasks, strict=True)
+        tasks = tuple(set_lineage(task, lineage_of(tried)) for task, tried in unchanged)
         self.board.queue(call.worker)
-        self._slots.add(Call(next(self._ids), call.worker, call.tasks, call.scope, call.attempt + 1))
+        self._add(Call(next(self._ids), call.worker, tasks, call.scope, call.attempt + 1))
+
+    def _add(self, call: Call) -> None:
+        """Let `call` wait for its turn; if it may be tried again, keep its tasks as they are now."""
+        if call.attempt < self._plan.nodes[call.worker].retries:
+            self._as_they_came[call.id] = tuple(snapshot(task) for task in call.tasks)
+        self._slots.add(call)
 
     def _deliver(self, output: Output, call: Call) -> None:
         """Give a published task its provenance, and send it to all that consume it."""
@@ -181,7 +192,7 @@ class RunState:
         join, tasks = self._ledger.take(ended, self._ranks)
         self._ledger.hold(ended)
         self.board.queue(join)
-        self._slots.add(Call(next(self._ids), join, tasks, ended))
+        self._add(Call(next(self._ids), join, tasks, ended))
 
     def _queue(self, worker: str, task: Task, provenance: Provenance) -> None:
         if self.stopped:
@@ -189,7 +200,7 @@ class RunState:
             return
         self._ledger.hold(provenance)
         self.board.queue(worker)
-        self._slots.add(Call(next(self._ids), worker, (task,), provenance))
+        self._add(Call(next(self._ids), worker, (task,), provenance))
 
     def _step(self, parent: Provenance, name: str) -> Provenance:
         number = self._steps.get(name, 0) + 1
