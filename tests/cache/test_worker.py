@@ -166,6 +166,41 @@ def test_what_the_constructor_leaves_on_the_worker_decides_too(folder: str) -> N
     assert figures(run_inline(Times(2, cache_dir=folder), Number(value=1))) == (1, 0)
 
 
+def test_what_is_set_up_by_a_method_decides_with_its_present_value(folder: str) -> None:
+    class Adjustable(Base):
+        threshold: int = 1
+
+        def __init__(self, factor: int = 1, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.factor = factor
+
+        def adjust(self, factor: int, threshold: int) -> None:
+            self.factor = factor
+            self.threshold = threshold
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number(value=task.value * self.factor + self.threshold))
+
+    for factor, threshold in ((2, 1), (3, 1), (2, 5)):
+        made = Adjustable(factor, threshold=threshold, cache_dir=folder)
+        assert run_inline(made, Number(value=1)).outputs == [Number(value=factor + threshold)]
+    made.adjust(7, 8)
+    assert run_inline(made, Number(value=1)).outputs == [Number(value=15)]
+
+
+def test_what_calls_change_decides_with_its_first_value(folder: str) -> None:
+    class Stepping(Base):
+        step: int = 1
+
+        def consume_work(self, task: Number) -> None:
+            before, self.step = self.step, self.step + 1
+            self.publish_work(Number(value=before))
+
+    assert run_inline(Stepping(step=1, cache_dir=folder), Number(value=1)).outputs == [Number(value=1)]
+    assert run_inline(Stepping(step=5, cache_dir=folder), Number(value=1)).outputs == [Number(value=5)]
+    assert figures(run_inline(Stepping(step=1, cache_dir=folder), Number(value=1))) == (1, 0)
+
+
 def test_what_the_worker_itself_counts_decides_nothing(folder: str) -> None:
     class Counting(Base):
         total: int = 0

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import canonical, digest, qualified
+from planai.cache.changes import changed_names, first_values
 from planai.cache.memo import per_class
 from planai.cache.own import Own, is_machinery
 from planai.errors import UnkeyableValue
@@ -83,26 +84,6 @@ def code_of_worker(kind: type) -> CodeIdentity:
 def code_of_model(kind: type) -> CodeIdentity:
     """Return the identity of a model: its methods, validators and fields."""
     return CodeIdentity(kind, with_fields=True)
-
-
-@per_class
-def changed_names(kind: type) -> frozenset[str]:
-    """Return the names of attributes and globals that the methods of `kind` assign to, outside of ``__init__``."""
-    own = Own(kind.__module__)
-    functions = [
-        function
-        for base in kind.__mro__
-        if own.holds(base)
-        for name, value in vars(base).items()
-        if name != "__init__" and isinstance(function := getattr(value, "__func__", value), types.FunctionType)
-    ]
-    codes = [getattr(function, "__wrapped__", function).__code__ for function in functions]
-    return frozenset(
-        step.argval
-        for code in codes
-        for step in dis.get_instructions(code)
-        if step.opname in ("STORE_ATTR", "STORE_GLOBAL")
-    )
 
 
 class _Walk:
@@ -184,8 +165,12 @@ class _Walk:
             yield from self._fields(kind)
         self.sizes.append((kind, len(vars(kind))))
         for name, value in sorted(vars(kind).items()):
-            if not is_machinery(name) and (name not in self._changed or _is_code(value)):
-                yield name.encode()
+            if is_machinery(name):
+                continue
+            yield name.encode()
+            if name in self._changed and not _is_code(value):
+                yield from self.value(first_values(kind).setdefault(name, value))
+            else:
                 self.reads.append((kind, name, value))
                 yield from self.value(value)
         for name, private in vars(kind).get("__private_attributes__", {}).items():

@@ -16,11 +16,12 @@ from pydantic import Field
 from planai.cache.bundle import Bundle, Published
 from planai.cache.cache import Cache, CacheWarning, Limits, open_flights, open_store
 from planai.cache.canonical import canonical, ignored_fields, qualified
+from planai.cache.changes import changed_names
 from planai.cache.codec import Codec
 from planai.cache.key import key_of, schemas_of
 from planai.cache.manual import ByHand, by_hand, reads_ancestry
 from planai.cache.memo import per_class
-from planai.cache.source import changed_names, code_of_model, code_of_worker
+from planai.cache.source import code_of_model, code_of_worker
 from planai.call import Park, Router, current_activation, need_activation
 from planai.errors import ConfigurationError
 from planai.events import Output
@@ -76,6 +77,7 @@ class CachedTaskWorker(TaskWorker):
         self.__dict__["_by_hand"] = self._find_by_hand()
         self.__dict__["_cache"] = None
         self.__dict__["_state"] = ((), "", None)
+        self.__dict__["_first"] = {}
         if isinstance(self, JoinedTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} is a join and cached, which this version does not know: "
@@ -189,19 +191,18 @@ class CachedTaskWorker(TaskWorker):
 
     def key_settings(self) -> bytes:
         """Return the settings that the worker's own classes declare, without those marked with `CacheIgnore`."""
-        settings = {name: getattr(self, name) for name in _deciding_settings(type(self))}
+        settings = {name: self._deciding(name, getattr(self, name)) for name in _deciding_settings(type(self))}
         return canonical(settings, f"the key of {self.name!r}: settings")
 
     def _own_state(self) -> str:
         """Return a digest of the attributes that the worker was given besides its settings.
 
-        What its own methods assign to, such as a counter, is left out; a dict or list counts as it was at first.
+        What its calls assign to, such as a counter, and a dict or list count as they were at first.
         """
-        changed = changed_names(type(self))
         given = {
-            name: value
+            name: self._deciding(name, value)
             for name, value in {**self.__dict__, **(self.__pydantic_private__ or {})}.items()
-            if name not in type(self).model_fields and name not in changed and name not in _INTERNAL
+            if name not in type(self).model_fields and name not in _INTERNAL
         }
         if not given:
             return ""
@@ -211,6 +212,11 @@ class CachedTaskWorker(TaskWorker):
             found = code_of_worker(type(self)).of_objects(sorted(given.items(), key=itemgetter(0)))
             known = self.__dict__["_state"] = (identity, found, given)  # which keeps the ids from being used again
         return known[1]
+
+    def _deciding(self, name: str, value: Any) -> Any:
+        """Return the value that counts: the present one, or the first one of what calls change."""
+        first: dict[str, Any] = self.__dict__["_first"]
+        return first.setdefault(name, value) if name in changed_names(type(self)) else value
 
     def _ancestry(self, task: Task) -> bytes:
         """Return what the task was computed from, where the worker's code looks at that."""
@@ -354,7 +360,7 @@ class CachedTaskWorker(TaskWorker):
         warnings.warn(f"{self.name}: {text}", CacheWarning, stacklevel=2)
 
 
-_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_state"})
+_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_state", "_first"})
 
 
 @per_class
@@ -378,8 +384,7 @@ def _library_classes(worker: type) -> frozenset[type]:
 def _deciding_settings(worker: type) -> tuple[str, ...]:
     """Return the names of the settings that decide answers: none that planai's own classes declare does by itself."""
     library = {name for base in _library_classes(worker) for name in getattr(base, "model_fields", ())}
-    ignored = ignored_fields(worker) | changed_names(worker)
-    return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored))
+    return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored_fields(worker)))
 
 
 def _show_debug(logger: logging.Logger) -> None:
