@@ -51,8 +51,12 @@ class Flights:
             if name in self._waiting:
                 return False
             self._waiting[name] = []
-        if self._take(name):
-            return True
+        try:
+            if self._take(name):
+                return True
+        except BaseException:  # Ctrl-C; whoever asks next must not wait for this
+            self.end(name)
+            raise
         with self._lock:  # another process is at it: whoever came to wait for us now waits for that process
             callbacks = self._waiting.pop(name)
             if callbacks:

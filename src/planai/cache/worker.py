@@ -268,20 +268,27 @@ class CachedTaskWorker(TaskWorker):
         if _computing.get():
             self._compute(key, task)
             return
-        while not flights.begin(name):
-            if need_activation("a call").call is not None:
-                raise Park(partial(flights.when_over, name))
-            flights.wait(name)
-            if self._replay(key):
-                return
-        token = _computing.set(True)
+        owns = False
         try:
+            while not (owns := flights.begin(name)):
+                if need_activation("a call").call is not None:
+                    raise Park(partial(flights.when_over, name))
+                flights.wait(name)
+                if self._replay(key):
+                    return
             may_be_there = flights.has_ended(name) or self.get_cache().version() != version
             if not (may_be_there and key in self.get_cache() and self._replay(key)):
-                self._compute(key, task)
+                self._compute_as_owner(key, task)
+        finally:
+            if owns:
+                flights.end(name)
+
+    def _compute_as_owner(self, key: str, task: Task) -> None:
+        token = _computing.set(True)
+        try:
+            self._compute(key, task)
         finally:
             _computing.reset(token)
-            flights.end(name)
 
     def _compute(self, key: str, task: Task) -> None:
         activation = need_activation("a call")
