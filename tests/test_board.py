@@ -1,11 +1,12 @@
 """The board: events folded into figures."""
 
 from planai.board import Board, WorkerFigures
-from planai.events import Failed, Finished, Printed
+from planai.cost import Cost
+from planai.events import Failed, Finished, Lookup, Printed
 
 
-def finished(*, replayed: bool | None = None, seconds: float = 1.0, saved: float = 0.0) -> Finished:
-    return Finished(1, "W", (), seconds, replayed, saved)
+def finished(lookup: Lookup | None = None) -> Finished:
+    return Finished(1, "W", (), 1.0, lookup)
 
 
 def failed() -> Failed:
@@ -28,11 +29,12 @@ def test_a_call_is_queued_and_then_completed() -> None:
 
 def test_hits_and_misses_are_counted_only_where_a_cache_was_asked() -> None:
     board = board_with(3)
-    board.see(finished(replayed=True, saved=9.0))
-    board.see(finished(replayed=False))
+    board.see(finished(Lookup(hit=True, cost=Cost(9.0, 20, 0.5), waited=True)))
+    board.see(finished(Lookup(hit=False, cost=Cost(2.0), reason="new input", stored=70)))
     board.see(finished())
     figures = board.workers["W"]
-    assert (figures.completed, figures.hits, figures.misses, figures.saved) == (3, 1, 1, 9.0)
+    assert (figures.completed, figures.hits, figures.misses, figures.saved) == (3, 1, 1, Cost(9.0, 20, 0.5))
+    assert (figures.spent, figures.reasons, figures.waits, figures.stored) == (Cost(2.0), {"new input": 1}, 1, 70)
 
 
 def test_a_failure_is_retried_or_final() -> None:
@@ -51,6 +53,6 @@ def test_other_events_change_nothing() -> None:
 def test_the_total_is_the_sum_over_workers() -> None:
     board = board_with(1)
     board.queue("V")
-    board.see(finished(replayed=True, saved=2.0))
-    assert board.total() == WorkerFigures(queued=1, completed=1, hits=1, seconds=1.0, saved=2.0)
+    board.see(finished(Lookup(hit=True, cost=Cost(2.0))))
+    assert board.total() == WorkerFigures(queued=1, completed=1, hits=1, seconds=1.0, saved=Cost(2.0))
     assert Board().total() == WorkerFigures()

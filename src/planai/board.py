@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, fields
 
-from planai.events import Event, Failed, Finished
+from planai.cost import FREE, Cost
+from planai.events import Event, Failed, Finished, Lookup
 
 
 @dataclass(slots=True)
@@ -18,8 +20,13 @@ class WorkerFigures:
         retried: failed tries that were followed by another.
         hits: calls answered from the cache.
         misses: calls of a cached worker that had to compute.
+        reasons: how many misses there were for each reason.
+        waits: calls that waited for another that computed the same.
+        stale: hits that were older than their time to live.
+        stored: bytes that were stored.
         seconds: time spent in calls, summed over threads.
-        saved: seconds that the hits took to compute at first.
+        spent: what the misses took to compute.
+        saved: what the hits took to compute at first.
     """
 
     queued: int = 0
@@ -28,8 +35,32 @@ class WorkerFigures:
     retried: int = 0
     hits: int = 0
     misses: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    waits: int = 0
+    stale: int = 0
+    stored: int = 0
     seconds: float = 0.0
-    saved: float = 0.0
+    spent: Cost = FREE
+    saved: Cost = FREE
+
+    def look_up(self, lookup: Lookup) -> None:
+        """Count what a cache was asked."""
+        self.waits += lookup.waited
+        self.stale += lookup.stale
+        self.stored += lookup.stored
+        if lookup.hit:
+            self.hits += 1
+            self.saved = self.saved.plus(lookup.cost)
+        else:
+            self.misses += 1
+            self.reasons[lookup.reason] += 1
+            self.spent = self.spent.plus(lookup.cost)
+
+    def add(self, other: WorkerFigures) -> None:
+        """Add the figures of another."""
+        for item in fields(self):
+            mine, others = getattr(self, item.name), getattr(other, item.name)
+            setattr(self, item.name, mine.plus(others) if isinstance(mine, Cost) else mine + others)
 
 
 @dataclass(slots=True)
@@ -55,17 +86,15 @@ class Board:
 
     def total(self) -> WorkerFigures:
         """Return the sum over all workers."""
-        rows = list(self.workers.values())
-        return WorkerFigures(
-            **{name: sum(getattr(row, name) for row in rows) for name in WorkerFigures.__dataclass_fields__}
-        )
+        total = WorkerFigures()
+        for row in self.workers.values():
+            total.add(row)
+        return total
 
     @staticmethod
     def _finish(figures: WorkerFigures, event: Finished) -> None:
         figures.queued -= 1
         figures.completed += 1
         figures.seconds += event.seconds
-        figures.saved += event.saved
-        if event.replayed is not None:
-            figures.hits += event.replayed
-            figures.misses += not event.replayed
+        if event.lookup is not None:
+            figures.look_up(event.lookup)

@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
+from planai.cost import Cost
 from planai.errors import OutsideCallError, PublishError
-from planai.events import Event, Failed, Finished, Output, Parked
+from planai.events import Event, Failed, Finished, Lookup, Output, Parked
 from planai.provenance import Provenance
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 
@@ -21,6 +22,23 @@ Router = Callable[[Task, object], tuple[str, ...]]
 
 It raises `PublishError` where the type is not declared, or nobody (or more than one) would get the task.
 """
+
+
+CacheMode = Literal["read_write", "refresh", "read_only", "replay", "off"]
+"""How the caching workers of a run use their caches; what each word means is said by `CachedTaskWorker`."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What all calls of one run have in common.
+
+    Attributes:
+        cache_mode: how caches are used; None leaves it to each worker.
+        notes: what workers want to remember until the run ends.
+    """
+
+    cache_mode: CacheMode | None = None
+    notes: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +87,12 @@ class Activation:
         worker: who consumes.
         tasks: what is consumed.
         outputs: what was published so far; it is released when the call ends well.
-        replayed: see `Finished`.
-        saved: see `Finished`.
+        lookup: see `Finished`.
+        cost: tokens and dollars that were spent so far, besides time.
+        source: the id under which the outputs are stored, if they are: what is computed from them remembers it.
         notes: what the worker wants to remember until the call ends.
         call: the call of a run; None outside of one.
+        scope: what all calls of the run have in common.
     """
 
     __slots__ = (
@@ -81,10 +101,12 @@ class Activation:
         "_tell",
         "_token",
         "call",
+        "cost",
+        "lookup",
         "notes",
         "outputs",
-        "replayed",
-        "saved",
+        "scope",
+        "source",
         "tasks",
         "worker",
     )
@@ -96,13 +118,16 @@ class Activation:
         route: Router,
         tell: Callable[[str], None] = print,
         call: Call | None = None,
+        scope: Scope | None = None,
     ) -> None:
         self.call = call
+        self.scope = Scope() if scope is None else scope
         self.worker = worker
         self.tasks = tasks
         self.outputs: list[Output] = []
-        self.replayed: bool | None = None
-        self.saved = 0.0
+        self.lookup: Lookup | None = None
+        self.cost = Cost()
+        self.source = ""
         self.notes: dict[str, Any] = {}
         self._route = route
         self._tell = tell
@@ -135,12 +160,29 @@ class Activation:
             raise PublishError(f"{what} was published: publish an instance of a Task")
         targets = self._route(task, consumer)
         previous = input_task if input_task is not None else (self.tasks[0] if self.tasks else None)
-        copied = set_lineage(snapshot(task), _handed_on(lineage_of(task), previous))
+        copied = set_lineage(snapshot(task), self._handed_on(lineage_of(task), previous))
         self.outputs.append(Output(copied, targets, previous, None if consumer is None else targets[0]))
 
     def tell(self, text: str) -> None:
         """Say `text` to the person who watches."""
         self._tell(text)
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the ids of the stored answers that the consumed tasks were computed from."""
+        if len(self.tasks) == 1:
+            return lineage_of(self.tasks[0]).sources
+        return tuple(dict.fromkeys(source for task in self.tasks for source in lineage_of(task).sources))
+
+    def _handed_on(self, own: Lineage, previous: Task | None) -> Lineage:
+        """Return what a published task keeps: what its maker attached, and the private state of its input."""
+        inherited = lineage_of(previous).private_state if previous is not None else None
+        state = {**(inherited or {}), **(own.private_state or {})} or None
+        injected = own.injected if own.provenance.parent is None else ()
+        return Lineage(
+            injected=injected,
+            private_state=state,
+            sources=(self.source,) if self.source else self.sources(),
+        )
 
 
 _current: ContextVar[Activation | None] = ContextVar("planai_activation", default=None)
@@ -166,9 +208,11 @@ def need_activation(what: str) -> Activation:
     return activation
 
 
-def perform(call: Call, performer: Performer, route: Router, tell: Callable[[str], None]) -> Event:
+def perform(
+    call: Call, performer: Performer, route: Router, tell: Callable[[str], None], scope: Scope | None = None
+) -> Event:
     """Let `performer` consume the tasks of `call`, and return how that ended."""
-    activation = Activation(performer, call.tasks, route, tell, call)
+    activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
             performer.perform_call(call.tasks)
@@ -178,22 +222,7 @@ def perform(call: Call, performer: Performer, route: Router, tell: Callable[[str
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # Ctrl-C, which reached an inline call
         return Failed(call.id, call.worker, error, _users_traceback(error), activation.elapsed)
-    return Finished(
-        call.id,
-        call.worker,
-        tuple(activation.outputs),
-        activation.elapsed,
-        activation.replayed,
-        activation.saved,
-    )
-
-
-def _handed_on(own: Lineage, previous: Task | None) -> Lineage:
-    """Return what a published task keeps: what its maker attached, and the private state of its input."""
-    inherited = lineage_of(previous).private_state if previous is not None else None
-    state = {**(inherited or {}), **(own.private_state or {})}
-    fresh = own.provenance.parent is None
-    return Lineage(injected=own.injected if fresh else (), private_state=state or None)
+    return Finished(call.id, call.worker, tuple(activation.outputs), activation.elapsed, activation.lookup)
 
 
 def _users_traceback(error: BaseException) -> str:

@@ -10,7 +10,8 @@
     ├── RunFailed                         raised by ``run(raise_on_failure=True)``
     ├── CacheError
     │   ├── UnkeyableValue (TypeError)    a value that decides an answer, but has no identity
-    │   └── UnstorableValue (TypeError)   a value that would not come back from the cache as it went in
+    │   ├── UnstorableValue (TypeError)   a value that would not come back from the cache as it went in
+    │   └── CacheMiss (LookupError)       an answer that has to be in the cache, and is not
     └── ModelError
         ├── MissingDependency (ImportError)  a package that is installed only on request
         ├── ModelUnavailable              no key, no server, no model file
@@ -75,6 +76,10 @@ class UnkeyableValue(CacheError, TypeError):
 
 class UnstorableValue(CacheError, TypeError):
     """A value would not come back from the cache as it went in."""
+
+
+class CacheMiss(CacheError, LookupError):
+    """In the mode ``replay``, an answer is not in the cache; the message says what is there, and what differs."""
 
 
 class ModelError(PlanaiError):

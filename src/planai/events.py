@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from planai.cost import Cost
 from planai.task import Task
 
 
@@ -25,6 +27,26 @@ class Output:
     consumer: str | None = None
 
 
+class Lookup(NamedTuple):
+    """What a call asked a cache, and what came of it.
+
+    Attributes:
+        hit: whether the outputs came from the cache.
+        cost: what they took to compute: at first for a hit, now for a miss.
+        reason: why it was a miss.
+        waited: whether the call waited for another that computed the same.
+        stored: bytes that were stored; 0 for nothing.
+        stale: whether the hit was older than its time to live, and is computed again in the background.
+    """
+
+    hit: bool
+    cost: Cost = Cost()
+    reason: str = ""
+    waited: bool = False
+    stored: int = 0
+    stale: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """A task came from outside, for the worker whose node has the key `worker`."""
@@ -38,18 +60,15 @@ class Finished:
     """A call ended well, and its outputs leave it together.
 
     Attributes:
-        replayed: True when the outputs came from a cache, False when a caching worker computed them,
-            None when nothing was looked up.
         seconds: how long the call took.
-        saved: seconds that the replayed outputs took to compute at first.
+        lookup: what a cache was asked; None when nothing was looked up.
     """
 
     call: int
     worker: str
     outputs: tuple[Output, ...]
     seconds: float
-    replayed: bool | None = None
-    saved: float = 0.0
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)

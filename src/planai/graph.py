@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from planai.call import CacheMode, Scope
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan, Sink, Wires, initial_pair, make_plan
+from planai.run.forecast import Forecast, forecast
 from planai.run.loop import Observer, run_plan
 from planai.run.result import RunResult
 from planai.run.terminal import Progress, Reporter
@@ -163,6 +165,7 @@ class Graph:
         max_workers: int = 64,
         executor: ExecutorName | Executor = "threads",
         raise_on_failure: bool = False,
+        cache_mode: CacheMode | None = None,
     ) -> RunResult:
         """Run the graph over `initial_tasks` until nothing is left to do.
 
@@ -176,6 +179,7 @@ class Graph:
             max_workers: threads at most. The default is high, since most calls wait for a model.
             executor: ``"threads"``, or ``"inline"`` for one call after the other in this thread, for tests.
             raise_on_failure: raise `RunFailed` at the end when a call failed for good.
+            cache_mode: how caches are used by workers that do not say so themselves: see `CachedTaskWorker`.
 
         Returns:
             Outputs, failures and figures.
@@ -186,7 +190,8 @@ class Graph:
             KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
         plan, observer = self._prepare(run_dashboard, display_terminal)
-        return self._run(plan, observer, initial_tasks, _executor(executor, max_workers), raise_on_failure)
+        chosen = _executor(executor, max_workers)
+        return self._run(plan, observer, initial_tasks, chosen, raise_on_failure, _scope(cache_mode))
 
     def prepare(
         self, run_dashboard: bool = False, display_terminal: bool | None = None, dashboard_port: int = 5000
@@ -204,6 +209,22 @@ class Graph:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
         plan, observer = self._prepared
         return self._run(plan, observer, initial_tasks, ThreadExecutor(), raise_on_failure=False)
+
+    def plan(self, initial_tasks: InitialTasks, *, cache_mode: CacheMode | None = None) -> Forecast:
+        """Return what a run over `initial_tasks` would find in its caches, without computing anything.
+
+        Keys are made and entries read; ``consume_work`` is not called. What lies behind a call that would have to
+        compute is not known, nor is what workers without a cache would publish.
+
+        Args:
+            initial_tasks: as for `run`.
+            cache_mode: as for `run`.
+
+        Raises:
+            WiringError: the graph cannot run.
+            UnkeyableValue: a task has something that cannot be put into a key.
+        """
+        return forecast(make_plan(self._wires), initial_tasks, _scope(cache_mode))
 
     @property
     def result(self) -> RunResult | None:
@@ -231,11 +252,12 @@ class Graph:
         initial_tasks: InitialTasks,
         executor: Executor,
         raise_on_failure: bool,
+        scope: Scope | None = None,
     ) -> RunResult:
         if isinstance(initial_tasks, list | tuple):
             for pair in initial_tasks:
                 plan.entry(*initial_pair(pair))
-        result = run_plan(plan, initial_tasks, executor, observer)
+        result = run_plan(plan, initial_tasks, executor, observer, scope)
         self._result = result
         if result.interrupted:
             raise KeyboardInterrupt(
@@ -258,6 +280,13 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph(name={self.name!r}, workers={[worker.name for worker in self._wires.workers]})"
+
+
+def _scope(cache_mode: CacheMode | None) -> Scope:
+    if cache_mode is not None and cache_mode not in get_args(CacheMode):
+        modes = ", ".join(map(repr, get_args(CacheMode)))
+        raise ConfigurationError(f"there is no cache_mode {cache_mode!r}: choose one of {modes}")
+    return Scope(cache_mode)
 
 
 def _executor(chosen: ExecutorName | Executor, max_workers: int) -> Executor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel
 
 from planai.provenance import ROOT, Provenance, ProvenanceChain
+from planai.trace import Watch
 
 T = TypeVar("T", bound="Task")
 
@@ -23,6 +24,8 @@ class Lineage(NamedTuple):
         injected: tasks added by `Task.inject_input`, newest first.
         private_state: what `Task.add_private_state` put there; handed on to what is published from the task.
         retries: how often consuming this task failed and was tried again.
+        sources: ids of the stored answers that it was computed from.
+        watch: who is told what is looked up here, while a worker computes whose answer is to be kept.
     """
 
     provenance: Provenance = ROOT
@@ -30,6 +33,8 @@ class Lineage(NamedTuple):
     injected: tuple[Task, ...] = ()
     private_state: dict[str, Any] | None = None
     retries: int = 0
+    sources: tuple[str, ...] = ()
+    watch: Watch | None = None
 
 
 _NOWHERE = Lineage()
@@ -96,7 +101,8 @@ class Task(BaseModel):
     @property
     def retry_count(self) -> int:
         """How often consuming this task failed and was tried again."""
-        return lineage_of(self).retries
+        retries: int = _look_up(self, "retry_count")
+        return retries
 
     def increment_retry_count(self) -> None:
         """Count one more failed try."""
@@ -105,7 +111,8 @@ class Task(BaseModel):
 
     def provenance(self) -> ProvenanceChain:
         """Return the steps that led to this task, oldest first; empty outside of a run."""
-        return lineage_of(self).provenance.chain()
+        chain: ProvenanceChain = _look_up(self, "provenance")
+        return chain
 
     def copy_provenance(self) -> list[tuple[str, int]]:
         """Return `provenance` as a list of one's own."""
@@ -120,24 +127,28 @@ class Task(BaseModel):
 
         It is what `JoinedTaskWorker` joins on, and what `TaskWorker.watch` takes.
         """
-        node = lineage_of(self).provenance.nearest({worker.__name__})
-        return None if node is None else node.chain()
+        prefix: ProvenanceChain | None = _look_up(self, "prefix_for_input_task", worker.__name__)
+        return prefix
 
     def find_input_task(self, task_type: type[T]) -> T | None:
         """Return the nearest task of `task_type` that this one was computed from, or None."""
-        return next((task for task in _inputs(self) if isinstance(task, task_type)), None)
+        found: T | None = _look_up(self, "find_input_task", task_type)
+        return found
 
     def find_input_tasks(self, task_type: type[T]) -> list[T]:
         """Return all tasks of `task_type` that this one was computed from, oldest first."""
-        return [task for task in _inputs(self) if isinstance(task, task_type)][::-1]
+        found: list[T] = _look_up(self, "find_input_tasks", task_type)
+        return found
 
     def previous_input_task(self) -> Task | None:
         """Return the task that was consumed when this one was published, or None."""
-        return next(_inputs(self), None)
+        found: Task | None = _look_up(self, "previous_input_task")
+        return found
 
     def copy_input_provenance(self) -> list[Task]:
         """Return all tasks that this one was computed from, oldest first."""
-        return list(_inputs(self))[::-1]
+        found: list[Task] = _look_up(self, "copy_input_provenance")
+        return found
 
     def inject_input(self, task: Task) -> Self:
         """Add `task` as the newest of those that this one was computed from, and return this task."""
@@ -151,11 +162,7 @@ class Task(BaseModel):
 
     def get_private_state(self, key: str) -> Any:
         """Take out and return what was attached under `key`; None where there is nothing (any more)."""
-        lineage = lineage_of(self)
-        state = dict(lineage.private_state or {})
-        value = state.pop(key, None)
-        set_lineage(self, lineage._replace(private_state=state or None))
-        return value
+        return _look_up(self, "get_private_state", key)
 
     def copy_public(self, deep: bool = False) -> Self:
         """Return a task with the same fields, extras and set of given fields, but with no provenance.
@@ -253,6 +260,47 @@ def _fresh_model(model: BaseModel) -> BaseModel:
 def _fields(task: Task) -> dict[str, Any]:
     """Return the fields alone; a cached property keeps its value among them."""
     return {name: value for name, value in task.__dict__.items() if name in type(task).model_fields}
+
+
+def _look_up(task: Task, what: str, argument: Any = None) -> Any:
+    """Answer a question about where `task` comes from, and tell those who watch."""
+    found = _LOOK_UPS[what](task, argument)
+    watch = lineage_of(task).watch
+    return found if watch is None else _watched(found, watch.note(what, argument))
+
+
+def _watched(found: Any, watch: Watch) -> Any:
+    """Let what was found be watched, too; as copies, since other calls hold the same tasks."""
+    if isinstance(found, Task):
+        return set_lineage(snapshot(found), lineage_of(found)._replace(watch=watch))
+    if isinstance(found, list):
+        return [_watched(task, watch.item(number)) for number, task in enumerate(found)]
+    return found
+
+
+def _prefix(task: Task, worker: str) -> ProvenanceChain | None:
+    node = lineage_of(task).provenance.nearest({worker})
+    return None if node is None else node.chain()
+
+
+def _take_private_state(task: Task, key: str) -> Any:
+    lineage = lineage_of(task)
+    state = dict(lineage.private_state or {})
+    value = state.pop(key, None)
+    set_lineage(task, lineage._replace(private_state=state or None))
+    return value
+
+
+_LOOK_UPS: dict[str, Callable[[Task, Any], Any]] = {
+    "retry_count": lambda task, _: lineage_of(task).retries,
+    "provenance": lambda task, _: lineage_of(task).provenance.chain(),
+    "prefix_for_input_task": _prefix,
+    "find_input_task": lambda task, kind: next((found for found in _inputs(task) if isinstance(found, kind)), None),
+    "find_input_tasks": lambda task, kind: [found for found in _inputs(task) if isinstance(found, kind)][::-1],
+    "previous_input_task": lambda task, _: next(_inputs(task), None),
+    "copy_input_provenance": lambda task, _: list(_inputs(task))[::-1],
+    "get_private_state": _take_private_state,
+}
 
 
 def _inputs(task: Task) -> Iterator[Task]:

@@ -10,11 +10,12 @@ import types
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from planai.call import Activation, Router, current_activation, need_activation
+from planai.call import Activation, Router, Scope, current_activation, need_activation
+from planai.cost import FREE, Cost
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.settings import WorkerMeta
 from planai.task import ClassNameAttribute, Task
@@ -30,6 +31,22 @@ class Wiring(Protocol):
 
     def set_sink(self, worker: TaskWorker, output_type: type[Task], notify: SinkCallback | None = None) -> None:
         """Collect what `worker` publishes of `output_type`."""
+
+
+class Foreseen(NamedTuple):
+    """What is known of a call before it is made.
+
+    Attributes:
+        outputs: what it will publish, with the consumers that are asked for; None where it has to compute.
+        reason: why it has to.
+        cost: what the outputs took to compute at first.
+        key: what is computed once, however often it is asked for.
+    """
+
+    outputs: tuple[tuple[Any, str | None], ...] | None
+    reason: str = ""
+    cost: Cost = FREE
+    key: str = ""
 
 
 class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
@@ -112,6 +129,18 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
 
     def completed(self) -> None:
         """Clean up; called once when a run ends, however it ends."""
+
+    def foresee(self, task: Any) -> Foreseen | None:
+        """Return what is known of the call that would consume `task`; None for nothing."""
+        return None
+
+    def expected_cost(self) -> Cost | None:
+        """Return what a call that has to compute costs on the average, by past experience; None without any."""
+        return None
+
+    def remarks(self, scope: Scope) -> list[str]:
+        """Return what somebody should know about a run that is over, a sentence each."""
+        return []
 
     # ---- what they use meanwhile
 

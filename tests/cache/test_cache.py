@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from planai.cache.bundle import Bundle
-from planai.cache.cache import Cache, CacheWarning, Limits, open_store
+from planai.cache.cache import Answer as ToKeep
+from planai.cache.cache import Cache, CacheWarning, Limits
 from planai.cache.codec import Codec
+from planai.cache.opening import open_store
 from planai.cache.store import Record, Store
 from planai.cache.stores.disk import FILE, DiskStore
 from planai.cache.stores.memory import MemoryStore
+from planai.cost import Cost
 from planai.task import Task
 
 
@@ -143,10 +146,10 @@ def test_a_changed_value_does_not_change_the_entry(cache: Cache) -> None:
 
 
 def test_lookup_tells_how_long_the_value_took(cache: Cache) -> None:
-    assert cache.keep("a", 5, ttl=None, seconds=1.25)
+    assert cache.keep("a", ToKeep(5, cost=Cost(1.25)))
     hit = cache.lookup("a")
     assert hit is not None
-    assert (hit.value, hit.seconds) == (5, 1.25)
+    assert (hit.value, hit.cost.seconds) == (5, 1.25)
 
 
 # ---- touch
@@ -237,7 +240,8 @@ def test_a_limit_of_bytes_holds_exactly_after_every_write(store: Store) -> None:
 
 def test_an_entry_larger_than_the_limit_of_bytes_is_not_left_behind(store: Store) -> None:
     cache = make(store, Limits(size=50))
-    cache["a"] = b"x" * 100
+    with pytest.warns(CacheWarning, match="an entry of 105 bytes is larger than the limit of 50: not kept"):
+        cache["a"] = b"x" * 100
     assert "a" not in cache
     cache["b"] = b"x" * 10
     assert list(cache) == ["b"]
@@ -255,7 +259,7 @@ def test_a_limit_that_was_made_smaller_holds_after_the_first_write(store: Store)
 
 def expire(store: Store, key: str) -> None:
     """Store what has expired by now."""
-    store.put("s", key, Record(Codec().encode(1), 1.0, time.time()))
+    store.put("s", key, Record(Codec().encode(1), time.time() - 1, time.time()))
 
 
 def test_what_has_expired_counts_as_absent_everywhere(store: Store, cache: Cache) -> None:
@@ -287,7 +291,7 @@ def test_no_time_to_live_is_for_ever(store: Store, cache: Cache) -> None:
 def test_what_would_expire_at_once_is_not_stored(store: Store, ttl: float) -> None:
     cache = make(store, ttl=ttl)
     cache["a"] = 1
-    assert cache.keep("b", 1, ttl) is False
+    assert cache.keep("b", ToKeep(1, ttl)) == 0
     assert store.scan("s") == []
 
 
@@ -298,7 +302,7 @@ def test_an_expired_entry_is_replaced(store: Store, cache: Cache) -> None:
 
 
 def test_an_entry_lives_until_its_time_and_then_no_more(store: Store, cache: Cache) -> None:
-    assert cache.keep("a", 1, ttl=0.1)
+    assert cache.keep("a", ToKeep(1, ttl=0.1))
     found = store.get("s", "a")
     assert found is not None
     assert found.expires_at is not None
@@ -372,7 +376,7 @@ def test_a_broken_store_is_warned_about_once_and_counts_as_empty(tmp_path: Path)
 def test_keep_tells_that_nothing_was_kept(tmp_path: Path) -> None:
     cache = broken(tmp_path / "cache")
     with pytest.warns(CacheWarning):
-        assert cache.keep("a", 1, ttl=None) is False
+        assert cache.keep("a", ToKeep(1)) == 0
 
 
 def test_a_folder_that_is_a_file_is_a_broken_store(tmp_path: Path) -> None:
@@ -391,7 +395,7 @@ def test_a_folder_that_is_a_file_is_a_broken_store(tmp_path: Path) -> None:
 def test_a_value_that_would_not_come_back_is_not_kept_and_warned_about_once(store: Store, cache: Cache) -> None:
     with pytest.warns(CacheWarning, match=r"^s: not cached: object is a builtins.object"):
         cache["a"] = object()
-    assert cache.keep("b", [lambda: 1], ttl=None) is False, "and without a second warning"
+    assert cache.keep("b", ToKeep([lambda: 1])) == 0, "and without a second warning"
     assert store.scan("s") == []
     assert cache.errors == 0
 

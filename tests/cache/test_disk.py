@@ -13,17 +13,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
-from planai.cache.cache import open_store
+from planai.cache.opening import open_store
 from planai.cache.store import Record, Store
-from planai.cache.stores.disk import FILE, DiskStore
+from planai.cache.stores.database import Database
+from planai.cache.stores.disk import FILE, LARGE, DiskStore
 from planai.cache.stores.memory import MemoryStore
+from planai.cache.stores.schema import LAYOUT, prepare
 from planai.cache.stores.tiered import TieredStore
+from planai.cost import Cost
 
 
 @pytest.fixture
@@ -199,6 +202,369 @@ def test_a_replaced_file_is_read_without_the_log_of_the_earlier_one(folder: Path
         store.close()
 
 
+# ---- large payloads
+
+
+def large(text: str = "x", size: int = LARGE) -> Record:
+    return Record(text.encode() * size, 1.0)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "values").glob("*/*"))
+
+
+def make_old(path: Path, seconds: float = 4000.0) -> None:
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+def test_large_payloads_are_files_of_their_own(folder: Path, disk: DiskStore) -> None:
+    disk.put("s", "small", large(size=LARGE - 1))
+    assert files(folder) == []
+    disk.put("s", "large", large("y"))
+    (file,) = files(folder)
+    assert file.read_bytes() == b"y" * LARGE
+    assert disk.get("s", "large") == large("y")
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_files_of_large_payloads_are_private_to_their_owner(folder: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with contextlib.closing(DiskStore(folder)) as store:
+            store.put("s", "a", large())
+    finally:
+        os.umask(before)
+    (file,) = files(folder)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent, file.parent.parent)]
+    assert modes == [0o600, 0o700, 0o700]
+
+
+REMOVALS: dict[str, Callable[[DiskStore], object]] = {
+    "put small": lambda store: store.put("s", "a", record()),
+    "delete": lambda store: store.delete("s", ["a"]),
+    "clear": lambda store: store.delete("s"),
+    "trim": lambda store: store.trim("s", 0.0, 0, None),
+    "trim expired": lambda store: store.trim("s", 5e9, None, None),
+}
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_the_file_goes_with_its_row(folder: Path, disk: DiskStore, how: str) -> None:
+    disk.put("s", "a", large()._replace(expires_at=4e9))
+    disk.put("t", "b", large())
+    assert len(files(folder)) == 2
+    REMOVALS[how](disk)
+    (file,) = files(folder)
+    assert disk.get("t", "b") == large()
+    disk.put("t", "b", large("y"))
+    assert files(folder) != [file], "a name is never used again"
+    assert len(files(folder)) == 1
+
+
+def test_what_is_not_kept_leaves_no_file(folder: Path, disk: DiskStore) -> None:
+    disk.delete("s")
+    assert disk.put("s", "a", large(), 0) is False
+    assert files(folder) == []
+    other = sqlite3.connect(folder / FILE)
+    other.execute("DROP TABLE spaces")
+    other.close()
+    with pytest.raises(sqlite3.OperationalError):
+        disk.put("s", "a", large(), 0)
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "long", "emptied"])
+@pytest.mark.parametrize("make", [DiskStore, tiered])
+def test_a_file_that_is_not_whole_is_a_miss_that_the_next_put_repairs(
+    folder: Path, make: Callable[[Path], Store], damage: str
+) -> None:
+    with contextlib.closing(make(folder)) as store:
+        store.put("s", "a", large())
+        (file,) = files(folder)
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes({"short": b"x" * (LARGE - 1), "long": b"x" * (LARGE + 1), "emptied": b""}[damage])
+        assert store.get("s", "a") is None
+        assert keys(store) == []
+        store.put("s", "a", large("y"))
+        assert store.get("s", "a") == large("y")
+
+
+def test_a_row_cannot_name_a_file_elsewhere(folder: Path, disk: DiskStore) -> None:
+    disk.put("s", "a", large())
+    secret = folder.parent / "secret"
+    secret.write_bytes(b"x" * LARGE)
+    other = sqlite3.connect(folder / FILE)
+    other.execute("UPDATE entries SET file = ?", (f"../../{secret.name}",))
+    other.commit()
+    other.close()
+    assert disk.get("s", "a") is None
+    disk.put("s", "a", record())
+    assert secret.exists()
+
+
+def test_orphans_are_swept_by_the_first_write_when_they_are_old(folder: Path) -> None:
+    with contextlib.closing(DiskStore(folder)) as store:
+        for key in "abc":
+            store.put("s", key, large())
+    left, kept, young = files(folder)
+    part = left.with_name(f"{left.name}.part")
+    part.write_bytes(b"half")
+    foreign = folder / "values" / "note.txt"
+    foreign.write_text("not of the cache")
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as other:
+        other.execute("DELETE FROM entries WHERE file IN (?, ?)", (left.name, young.name))
+        other.commit()
+    for path in (left, kept, part):
+        make_old(path)
+    with contextlib.closing(DiskStore(folder)) as store:
+        store.get("s", "a")
+        assert files(folder) == sorted([left, kept, young, part])
+        store.put("s", "d", record())
+        assert files(folder) == sorted([kept, young])
+        assert foreign.exists()
+
+
+DYING = """
+store = DiskStore(sys.argv[1])
+number = 0
+print("begun", flush=True)
+while True:
+    store.put("s", str(number % 5), Record(bytes([number % 256]) * 300_000, 1.0))
+    number += 1
+"""
+
+
+def test_large_payloads_of_a_killed_process_are_whole_or_not_there(folder: Path, disk: DiskStore) -> None:
+    for _ in range(3):
+        command = [sys.executable, "-c", HEAD + DYING, str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            while len(disk.scan("s")) < 5:  # until it is in full swing
+                pass
+            os.kill(process.pid, signal.SIGKILL)
+        for key in map(str, range(5)):
+            found = disk.get("s", key)
+            assert found is not None
+            assert found.payload == found.payload[:1] * 300_000
+        for file in files(folder):
+            make_old(file)
+        disk.verify(repair=True)
+        assert len(files(folder)) == 5
+        disk.delete("s")
+
+
+# ---- what goes by itself
+
+
+def test_what_has_expired_goes_without_being_read(folder: Path, disk: DiskStore) -> None:
+    for space in "st":
+        disk.put(space, "expired", large()._replace(expires_at=2.0))
+        disk.put(space, "later", Record(b"x", 1.0, 4e9))
+    disk.close()
+    with contextlib.closing(DiskStore(folder)) as store:
+        store.put("u", "a", record())
+        assert {(info.space, info.key) for info in store.scan()} == {("s", "later"), ("t", "later"), ("u", "a")}
+        assert files(folder) == []
+        store.put("s", "expired", Record(b"x", 1.0, 2.0))
+        store.put("u", "b", record())
+        assert "expired" in keys(store), "not with each write"
+
+
+def test_hits_of_a_write_that_fails_are_counted_by_the_next(disk: DiskStore) -> None:
+    disk.put("s", "a", record())
+    disk.get("s", "a")
+    with pytest.raises(sqlite3.Error):
+        disk.put("s", "b", Record(b"x", "no time".encode))  # type: ignore[arg-type]
+    disk.get("s", "a")
+    assert [(info.key, info.hits) for info in disk.scan("s")] == [("a", 2)]
+
+
+def test_a_folder_that_was_removed_is_not_made_anew_by_closing(folder: Path) -> None:
+    store = DiskStore(folder)
+    store.put("s", "a", record())
+    store.get("s", "a")
+    shutil.rmtree(folder)
+    store.close()
+    assert not folder.exists()
+
+
+# ---- layouts of other versions
+
+FIRST_LAYOUT = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE entries (
+    digest INTEGER NOT NULL, space TEXT NOT NULL, key TEXT NOT NULL, stored REAL NOT NULL, used REAL NOT NULL,
+    expires REAL, seconds REAL NOT NULL, size INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE UNIQUE INDEX by_digest ON entries (digest);
+CREATE INDEX by_use ON entries (space, used, size, expires);
+INSERT INTO entries VALUES (1, 's', 'a', 1.0, 1.0, NULL, 0.5, 1, x'00');
+"""
+
+
+def make_first_layout(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        connection.executescript(FIRST_LAYOUT)
+
+
+@pytest.mark.parametrize("make", [DiskStore, tiered])
+def test_a_file_of_the_first_layout_is_an_empty_cache(folder: Path, make: Callable[[Path], Store]) -> None:
+    make_first_layout(folder)
+    with contextlib.closing(make(folder)) as store:
+        assert text(store, "a") is None
+        store.put("s", "a", Record(b"x", 1.0, None, 2.0, Cost(1.0, 2, 3.0), b"{}"))
+        assert keys(store) == ["a"]
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
+
+
+def test_processes_that_meet_a_file_of_the_first_layout_at_once_lose_nothing(folder: Path) -> None:
+    script = """
+store = DiskStore(sys.argv[1])
+sys.stdin.read(1)
+store.put("s", sys.argv[2], record())
+assert store.get("s", sys.argv[2]) == record()
+"""
+    for _ in range(3):
+        make_first_layout(folder)
+        command = [sys.executable, "-c", HEAD + script, str(folder)]
+        running = [
+            subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for number in range(3)
+        ]
+        assert [process.communicate("go", timeout=60)[0] for process in start_together(running)] == [""] * 3
+        assert keys_seen_by_another_process(folder) == {"0", "1", "2"}
+        shutil.rmtree(folder)
+
+
+def test_a_file_of_a_newer_layout_is_an_error_that_says_so_and_left_alone(folder: Path) -> None:
+    make_first_layout(folder)
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        connection.execute(f"PRAGMA user_version = {LAYOUT + 1}")
+    store = DiskStore(folder)
+    for use in (lambda: store.get("s", "a"), lambda: store.put("s", "b", record()), lambda: store.scan("s")):
+        with pytest.raises(sqlite3.DatabaseError, match=r"newer planai .* upgrade planai"):
+            use()
+    (problem,) = [text for text in store.verify(repair=True) if "mode" not in text]
+    assert "newer planai" in problem
+    store.close()
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        assert connection.execute("SELECT key FROM entries").fetchall() == [("a",)]
+
+
+# ---- verify
+
+
+def test_a_cache_in_order_has_no_problems(folder: Path, disk: DiskStore) -> None:
+    assert disk.verify() == []
+    assert not folder.exists(), "and is not made by looking at it"
+    disk.put("s", "a", large())
+    disk.put("s", "b", record())
+    disk.get("s", "a")
+    assert disk.verify() == disk.verify(repair=True) == []
+    assert disk.get("s", "a") == large()
+
+
+def test_verify_finds_and_mends_what_others_may_read(folder: Path, disk: DiskStore) -> None:
+    disk.put("s", "a", large())
+    (file,) = files(folder)
+    opened = [folder, folder / "values", file.parent, folder / FILE, file]
+    for path in opened:
+        path.chmod(0o777)
+    problems = disk.verify()
+    assert len(problems) == len(opened)
+    assert all(f"{path} has the mode 777" in " ".join(problems) for path in opened)
+    assert disk.verify(repair=True) == problems
+    assert disk.verify() == []
+    assert [stat.S_IMODE(path.stat().st_mode) for path in opened] == [0o700, 0o700, 0o700, 0o600, 0o600]
+
+
+@pytest.mark.parametrize("content", [None, b"short"])
+def test_verify_finds_and_forgets_rows_whose_file_is_not_whole(
+    folder: Path, disk: DiskStore, content: bytes | None
+) -> None:
+    disk.put("s", "a", large())
+    disk.put("s", "b", large())
+    file = next(path for path in files(folder) if path.read_bytes())
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(0o600)
+    (problem,) = disk.verify()
+    assert file.name in problem
+    assert "entry 'a' of 's'" in problem or "entry 'b' of 's'" in problem
+    assert len(disk.scan("s")) == 2
+    assert problem in disk.verify(repair=True)
+    assert len(disk.scan("s")) == 1
+    for path in files(folder):
+        make_old(path)
+    disk.verify(repair=True)
+    assert disk.verify() == []
+    assert len(files(folder)) == 1
+
+
+def test_verify_finds_and_removes_files_without_a_row_when_they_are_old(folder: Path, disk: DiskStore) -> None:
+    disk.put("s", "a", large())
+    (file,) = files(folder)
+    orphan = file.with_name(f"{file.name[:16]}-{'0' * 32}")
+    orphan.touch(mode=0o600)
+    assert disk.verify() == [], "it may be about to get its row"
+    make_old(orphan)
+    problems = disk.verify()
+    assert problems == [f"The file {orphan.name} belongs to no entry."]
+    assert disk.verify(repair=True) == problems
+    assert files(folder) == [file]
+    assert disk.get("s", "a") == large()
+
+
+def without_tables(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE entries")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "foreign": lambda file: file.write_bytes(b"hello, world! " * 1000),
+    "torn": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "written over": lambda file: file.write_bytes(file.read_bytes()[:8192] + b"\xff" * 50_000),
+    "without tables": without_tables,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_verify_moves_a_damaged_database_aside_and_begins_anew(folder: Path, disk: DiskStore, damage: str) -> None:
+    for round_number in (1, 2):
+        for number in range(100):
+            disk.put("s", str(number), record("x" * 500))
+        disk.close()
+        DAMAGES[damage](folder / FILE)
+        damaged = (folder / FILE).read_bytes()
+        (problem,) = disk.verify()
+        assert "is damaged" in problem
+        (problem,) = disk.verify(repair=True)
+        assert f"was moved to {FILE}.damaged-{round_number}" in problem
+        assert (folder / f"{FILE}.damaged-{round_number}").read_bytes()[:1000] == damaged[:1000]
+        assert disk.verify() == []
+        assert disk.scan() == []
+        disk.put("s", "a", record())
+        assert keys_seen_by_another_process(folder) == {"a"}
+
+
+def test_another_store_goes_on_in_the_database_begun_anew(folder: Path, disk: DiskStore) -> None:
+    with contextlib.closing(tiered(folder)) as other:
+        other.put("s", "a", record())
+        assert text(other, "a") == "x"
+        disk.put("s", "b", record())
+        DAMAGES["without tables"](folder / FILE)
+        assert len(disk.verify(repair=True)) == 1
+        assert text(other, "a") is None
+        other.put("s", "c", record())
+        assert keys(disk) == keys(other) == ["c"]
+
+
 # ---- damage
 
 
@@ -307,7 +673,8 @@ def test_each_sees_what_the_other_deletes_clears_and_trims_at_once(folder: Path)
 
 def test_each_sees_the_other_after_the_log_began_again(folder: Path) -> None:
     one, two = tiered(folder), tiered(folder)
-    two.put("s", "large", Record(os.urandom(9_000_000), 1.0))
+    for _ in range(85):
+        two.put("s", "large", Record(os.urandom(100_000), 1.0))
     size = (folder / f"{FILE}-wal").stat().st_size
     for number in range(200):
         two.put("s", "a", record(number))
@@ -334,24 +701,22 @@ class Interrupted(DiskStore):
         self._happen()
         return found
 
-    def put(self, space: str, key: str, record: Record) -> None:
-        super().put(space, key, record)
+    def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
+        kept = super().put(space, key, record, generation)
         self._happen()
+        return kept
 
 
-class CommittedInBetween(DiskStore):
-    """A real store, in which another process commits between its own commit and its look at the log."""
+class CommittedInBetween(Database):
+    """A real database, in which another process commits between its own commit and its look at the log."""
 
     meanwhile: Callable[[], object] | None = None
 
-    def version(self) -> object:
+    def version(self) -> Hashable:
         if self.meanwhile is not None and self._writer is not None and not self._writer.in_transaction:
             meanwhile, self.meanwhile = self.meanwhile, None
             meanwhile()
         return super().version()
-
-
-TIERS = "TieredStore fills its memory after the lower store was left, without looking who came in between"
 
 
 def test_what_another_process_deletes_right_after_a_put_is_gone(folder: Path) -> None:
@@ -393,11 +758,12 @@ def test_what_another_thread_does_last_is_what_is_read(folder: Path, during: str
 
 
 def test_a_commit_of_another_process_between_ones_own_and_the_look_at_the_log_is_seen(folder: Path) -> None:
-    lower = CommittedInBetween(folder)
+    lower = DiskStore(folder)
+    database = lower._database = CommittedInBetween(folder / FILE, prepare, lower._upkeep.begin)
     with contextlib.closing(TieredStore(MemoryStore(), lower)) as store, contextlib.closing(DiskStore(folder)) as other:
         store.put("s", "a", record("old"))
         assert text(store, "a") == "old"
-        lower.meanwhile = lambda: other.put("s", "a", record("new"))
+        database.meanwhile = lambda: other.put("s", "a", record("new"))
         lower.put("s", "b", record())
         assert text(store, "a") == "new"
 
@@ -474,7 +840,7 @@ def test_what_a_killed_process_had_written_is_there(folder: Path, disk: DiskStor
 
 
 OPENING = """
-from planai.cache.cache import open_store
+from planai.cache.opening import open_store
 from planai.cache.store import Record
 store = open_store(folder)
 assert store.get("s", "parent").payload == b"x"

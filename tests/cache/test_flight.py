@@ -143,6 +143,7 @@ def test_a_forked_child_owns_nothing_of_its_parent(flights: Flights) -> None:
     if process == 0:
         child()
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 7
+    assert flights._path is not None
     other = Flights(flights._path.parent)
     assert not other.begin("a")
 
@@ -265,7 +266,8 @@ class Work(CachedTaskWorker):
     def consume_work(self, task: Number) -> None:
         with open("computed", "a") as file:
             file.write(f"{task.value} ")
-        print("computing", flush=True)
+        sys.stdout.write("computing\\n")  # at once, where print writes the end of the line by itself
+        sys.stdout.flush()
         if sys.argv[1] == "hold":
             sys.stdin.read()
         self.publish_work(Number(value=task.value * 2))
@@ -280,7 +282,8 @@ print(len(result.outputs), result.cache_misses, flush=True)
 
 @contextlib.contextmanager
 def program(folder: Path, mode: str, count: int) -> Iterator[subprocess.Popen[str]]:
-    (folder / "program.py").write_text(textwrap.dedent(PROGRAM))
+    if not (folder / "program.py").exists():  # another process may be about to read it
+        (folder / "program.py").write_text(textwrap.dedent(PROGRAM))
     command = [sys.executable, "program.py", mode, str(count)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, text=True) as process:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from planai.cache import key
 from planai.cache.key import key_of, schemas_of
 
 BRIEFLY = settings(deadline=None, max_examples=60)
 
-parts_of_keys = st.dictionaries(st.text("ab:", max_size=2), st.binary(max_size=2), max_size=3)
+parts_of_keys = st.dictionaries(st.text("ab:", max_size=2), st.text("01", max_size=2), max_size=3)
 
 
 class Plain(BaseModel):
@@ -27,14 +26,6 @@ class Plain(BaseModel):
 
 class SameFields(BaseModel):
     url: str
-
-
-class WithHook(BaseModel):
-    hook: Callable[..., Any] = Field(default=len)
-
-
-class WithOtherHook(BaseModel):
-    hook: Callable[..., Any] = Field(default=max)
 
 
 class Opaque: ...
@@ -53,20 +44,21 @@ def changed(name: str, **fields: Any) -> type[BaseModel]:
 
 @BRIEFLY
 @given(parts_of_keys, parts_of_keys)
-def test_keys_are_equal_exactly_when_the_parts_are(left: dict[str, bytes], right: dict[str, bytes]) -> None:
-    assert (key_of(left) == key_of(right)) == (left == right)
+def test_keys_are_equal_exactly_when_the_parts_are(left: dict[str, str], right: dict[str, str]) -> None:
+    assert (key_of("p", left) == key_of("p", right)) == (left == right)
+    assert key_of("p", left) != key_of("q", left)
 
 
 @BRIEFLY
 @given(parts_of_keys)
-def test_the_order_of_the_parts_counts_for_nothing(parts: dict[str, bytes]) -> None:
-    assert key_of(dict(reversed(parts.items()))) == key_of(parts)
+def test_the_order_of_the_parts_counts_for_nothing(parts: dict[str, str]) -> None:
+    assert key_of("p", dict(reversed(parts.items()))) == key_of("p", parts)
 
 
 def test_another_format_has_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = key_of({"task": b"1"})
-    monkeypatch.setattr(key, "FORMAT", "next")
-    assert key_of({"task": b"1"}) != before
+    before = key_of("p", {"task": "1"})
+    monkeypatch.setattr(key, "FORMAT", b"next")
+    assert key_of("p", {"task": "1"}) != before
 
 
 def test_a_schema_counts_with_the_name_of_its_class() -> None:
@@ -89,15 +81,7 @@ def test_a_field_of_a_field_counts() -> None:
 
 
 def test_how_many_classes_there_are_counts() -> None:
-    assert len({schemas_of([]), schemas_of([Plain]), schemas_of([Plain, SameFields])}) == 3
-
-
-def test_a_model_without_json_schema_counts_with_its_fields() -> None:
-    hook, other = WithHook.model_fields["hook"], WithOtherHook.model_fields["hook"]
-    assert hook.annotation == other.annotation
-    assert schemas_of([WithHook]).replace(b"WithHook", b"") != schemas_of([WithOtherHook]).replace(
-        b"WithOtherHook", b""
-    )
+    assert [len(schemas_of(kinds)) for kinds in ([], [Plain], [Plain, SameFields])] == [0, 1, 2]
 
 
 def test_a_default_that_is_no_json_passes_without_a_warning() -> None:
@@ -106,7 +90,6 @@ def test_a_default_that_is_no_json_passes_without_a_warning() -> None:
 
 SCRIPT = """
 from pydantic import BaseModel, ConfigDict
-from planai.cache.canonical import digest
 from planai.cache.key import schemas_of
 
 class Opaque: ...
@@ -121,7 +104,7 @@ class Other(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
     anything: Opaque = Opaque()
 
-print(digest(schemas_of([Model, Other])))
+print(schemas_of([Model, Other]))
 """
 
 

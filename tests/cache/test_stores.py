@@ -1,10 +1,8 @@
-"""The conformance suite: what every store has to do."""
+"""Every store passes the conformance suite; and what the one in memory and the tiers do beyond it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,298 +12,56 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from planai.cache.store import Record, Store
 from planai.cache.stores.disk import DiskStore
+from planai.cache.stores.diskcache import DiskcacheStore
 from planai.cache.stores.memory import MemoryStore
 from planai.cache.stores.tiered import TieredStore
+from planai.testing import StoreConformance
+from planai.testing.store_base import FUTURE, fill, keys, record
 
 BUDGET = 2**20
+
+
+class TestMemoryStore(StoreConformance):
+    persistent = False
+
+    def make_store(self, folder: Path) -> Store:
+        return MemoryStore()
+
+
+class TestDiskStore(StoreConformance):
+    def make_store(self, folder: Path) -> Store:
+        return DiskStore(folder)
+
+
+class TestTieredStoreOverDisk(StoreConformance):
+    def make_store(self, folder: Path) -> Store:
+        return TieredStore(MemoryStore(BUDGET), DiskStore(folder))
+
+
+class TestTieredStoreOverMemory(StoreConformance):
+    persistent = False
+
+    def make_store(self, folder: Path) -> Store:
+        return TieredStore(MemoryStore(BUDGET), MemoryStore())
+
+
+class TestDiskcacheStore(StoreConformance):
+    def make_store(self, folder: Path) -> Store:
+        return DiskcacheStore(folder)
+
+
+class TestTieredStoreOverDiskcache(StoreConformance):
+    def make_store(self, folder: Path) -> Store:
+        return TieredStore(MemoryStore(BUDGET), DiskcacheStore(folder))
+
+
+# ---- against a model: a dict whose order is that of use
+
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(),
     "disk": DiskStore,
     "tiered": lambda folder: TieredStore(MemoryStore(BUDGET), DiskStore(folder)),
 }
-
-
-@pytest.fixture(params=MAKERS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = MAKERS[request.param](tmp_path / "cache")
-    yield made
-    made.close()
-
-
-def record(payload: bytes = b"x", expires_at: float | None = None) -> Record:
-    return Record(payload, 1.5, expires_at, 0.25)
-
-
-def keys(store: Store, space: str = "s") -> list[str]:
-    return [info.key for info in store.scan(space)]
-
-
-def fill(store: Store, *names: str) -> None:
-    for name in names:
-        store.put("s", name, record())
-
-
-# ---- get and put
-
-
-def test_an_empty_store_has_nothing(store: Store) -> None:
-    assert store.get("s", "a") is None
-    assert store.scan("s") == []
-    assert store.delete("s") == 0
-    assert store.trim("s", 1.0, 0, 0) == 0
-
-
-@pytest.mark.parametrize("payload", [b"", b"\0", b"x" * 100_000, bytes(range(256))])
-def test_a_record_comes_back_as_it_was_put(store: Store, payload: bytes) -> None:
-    kept = Record(payload, 1.5, 2.5, 0.25)
-    store.put("s", "a", kept)
-    assert store.get("s", "a") == kept
-    assert store.get("s", "a") == kept, "a second time, from wherever"
-
-
-def test_a_record_that_never_expires_comes_back_so(store: Store) -> None:
-    store.put("s", "a", record())
-    found = store.get("s", "a")
-    assert found is not None
-    assert found.expires_at is None
-
-
-def test_expired_records_are_returned_until_they_are_trimmed(store: Store) -> None:
-    store.put("s", "a", record(expires_at=1.0))
-    assert store.get("s", "a") == record(expires_at=1.0)
-    assert keys(store) == ["a"]
-
-
-def test_a_later_put_takes_the_place_of_an_earlier(store: Store) -> None:
-    store.put("s", "a", record(b"first"))
-    store.get("s", "a")
-    store.put("s", "a", record(b"second"))
-    assert store.get("s", "a") == record(b"second")
-    assert len(store.scan("s")) == 1
-
-
-@pytest.mark.parametrize("name", ["", " ", "a:b", "a\0b", "a/../b", "ä", "𝄞", "'", "a\n", "x" * 10_000])
-def test_any_text_is_a_space_and_a_key(store: Store, name: str) -> None:
-    store.put(name, name, record(b"odd"))
-    store.put("s", "a", record(b"plain"))
-    assert store.get(name, name) == record(b"odd")
-    assert keys(store, name) == [name]
-    assert store.delete(name, [name]) == 1
-    assert store.get("s", "a") == record(b"plain")
-
-
-def test_where_the_space_ends_and_the_key_begins_counts(store: Store) -> None:
-    store.put("a", "bc", record(b"1"))
-    store.put("ab", "c", record(b"2"))
-    assert (store.get("a", "bc"), store.get("ab", "c")) == (record(b"1"), record(b"2"))
-
-
-def test_no_separator_can_be_forged(store: Store) -> None:
-    store.put("a\0b", "c", record(b"1"))
-    store.put("a", "b\0c", record(b"2"))
-    assert (store.get("a\0b", "c"), store.get("a", "b\0c")) == (record(b"1"), record(b"2"))
-
-
-def test_spaces_do_not_see_each_other(store: Store) -> None:
-    store.put("s", "a", record(b"one"))
-    store.put("t", "a", record(b"two"))
-    assert store.delete("s") == 1
-    assert store.trim("s", 9.0, 0, 0) == 0
-    assert store.get("t", "a") == record(b"two")
-    assert store.get("s", "a") is None
-
-
-# ---- delete
-
-
-def test_delete_tells_how_many_there_were(store: Store) -> None:
-    fill(store, "a", "b", "c")
-    assert store.delete("s", ["a", "none", "b"]) == 2
-    assert store.delete("s", ["a"]) == 0
-    assert store.delete("s", []) == 0
-    assert keys(store) == ["c"]
-
-
-def test_delete_takes_any_iterable(store: Store) -> None:
-    fill(store, "a", "b")
-    assert store.delete("s", (key for key in "ab")) == 2
-    assert keys(store) == []
-
-
-def test_what_was_read_and_then_deleted_is_gone(store: Store) -> None:
-    fill(store, "a", "b")
-    assert store.get("s", "a")
-    store.delete("s", ["a"])
-    assert store.get("s", "a") is None
-    store.delete("s")
-    assert store.get("s", "b") is None
-
-
-# ---- scan, touch, and the order of use
-
-
-def test_scan_tells_what_is_known(store: Store) -> None:
-    store.put("s", "a", record(b"12345", expires_at=7.0))
-    (info,) = store.scan("s")
-    assert (info.key, info.stored_at, info.expires_at, info.size) == ("a", 1.5, 7.0, 5)
-    assert info.used_at > 1.5
-
-
-def test_scan_begins_with_the_least_recently_used(store: Store) -> None:
-    fill(store, "a", "b", "c")
-    store.get("s", "a")
-    store.touch("s", "b")
-    assert keys(store) == ["c", "a", "b"]
-    store.put("s", "c", record())
-    assert keys(store) == ["a", "b", "c"]
-
-
-def test_looking_up_what_is_in_memory_counts_as_use(store: Store) -> None:
-    fill(store, "a", "b")
-    for _ in range(3):
-        store.get("s", "a")
-    assert keys(store) == ["b", "a"]
-
-
-def test_touching_what_is_not_there_changes_nothing(store: Store) -> None:
-    fill(store, "a")
-    store.touch("s", "b")
-    store.touch("t", "a")
-    assert keys(store) == ["a"]
-    assert store.get("t", "a") is None
-
-
-# ---- trim
-
-
-def test_trim_without_limits_removes_what_has_expired(store: Store) -> None:
-    for name, expires in {"past": 9.0, "now": 10.0, "future": 10.5, "never": None}.items():
-        store.put("s", name, record(expires_at=expires))
-    assert store.trim("s", 10.0, None, None) == 2
-    assert keys(store) == ["future", "never"]
-    assert store.get("s", "past") is None
-
-
-def test_trim_removes_the_least_recently_used_down_to_the_entries(store: Store) -> None:
-    fill(store, "a", "b", "c", "d")
-    store.get("s", "a")
-    assert store.trim("s", 0.0, 2, None) == 2
-    assert keys(store) == ["d", "a"]
-    assert store.trim("s", 0.0, 2, None) == 0
-
-
-def test_trim_goes_by_use_and_not_by_the_time_stored(store: Store) -> None:
-    store.put("s", "first used, last stored", Record(b"x", 9.0))
-    store.put("s", "last used, first stored", Record(b"x", 1.0))
-    assert store.trim("s", 0.0, 1, None) == 1
-    assert keys(store) == ["last used, first stored"]
-
-
-def test_trim_removes_the_least_recently_used_down_to_the_bytes(store: Store) -> None:
-    for name, size in {"a": 50, "b": 10, "c": 30}.items():
-        store.put("s", name, record(b"x" * size))
-    assert store.trim("s", 0.0, None, 40) == 1
-    assert keys(store) == ["b", "c"]
-    assert store.trim("s", 0.0, None, 39) == 1
-    assert keys(store) == ["c"]
-
-
-def test_trim_counts_what_has_expired_first(store: Store) -> None:
-    fill(store, "old")
-    store.put("s", "expired", record(expires_at=1.0))
-    fill(store, "new")
-    assert store.trim("s", 2.0, 2, None) == 1
-    assert keys(store) == ["old", "new"]
-
-
-@pytest.mark.parametrize("limits", [(0, None), (None, 0), (0, 0)])
-def test_a_limit_of_nothing_leaves_nothing(store: Store, limits: tuple[int | None, int | None]) -> None:
-    fill(store, "a", "b")
-    assert store.trim("s", 0.0, *limits) == 2
-    assert store.get("s", "a") is None
-
-
-def test_trim_holds_both_limits(store: Store) -> None:
-    for name, size in {"a": 1, "b": 1, "c": 100, "d": 1}.items():
-        store.put("s", name, record(b"x" * size))
-    assert store.trim("s", 0.0, 3, 50) == 3
-    assert keys(store) == ["d"]
-
-
-# ---- version, close and threads
-
-
-def test_the_version_stays_while_nobody_else_writes(store: Store) -> None:
-    fill(store, "a")
-    before = store.version()
-    fill(store, "a", "b")
-    store.get("s", "a")
-    assert store.version() == before
-    hash(before)
-
-
-def test_a_closed_store_is_opened_by_its_next_use(store: Store) -> None:
-    fill(store, "a")
-    store.close()
-    store.close()
-    assert store.get("s", "a") == record()
-    store.close()
-    store.put("s", "b", record())
-    store.close()
-    assert keys(store) == ["a", "b"]
-
-
-def test_a_store_goes_on_after_being_told_of_a_fork(store: Store) -> None:
-    fill(store, "a")
-    store.before_fork()
-    store.after_fork()
-    fill(store, "b")
-    assert keys(store) == ["a", "b"]
-
-
-def test_many_threads_read_their_own_writes(store: Store) -> None:
-    ready = threading.Barrier(8)
-
-    def work(me: int) -> list[int]:
-        ready.wait()
-        missing = []
-        for number in range(20):
-            store.put("s", f"{me}-{number}", record(f"{me}-{number}".encode()))
-            if store.get("s", f"{me}-{number}") != record(f"{me}-{number}".encode()):
-                missing.append(number)
-        return missing
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(work, range(8))) == [[]] * 8
-    assert len(store.scan("s")) == 160
-
-
-def test_of_threads_that_delete_the_same_one_is_told_so(store: Store) -> None:
-    fill(store, *"abcdefghij")
-    ready = threading.Barrier(4)
-
-    def work(_: int) -> int:
-        ready.wait()
-        return sum(store.delete("s", [key]) for key in "abcdefghij")
-
-    with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(work, range(4))) == 10
-
-
-def test_threads_that_write_one_key_leave_one_whole_record(store: Store) -> None:
-    def work(number: int) -> None:
-        for _ in range(10):
-            store.put("s", "a", record(bytes([number]) * 5000))
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(4)))
-    found = store.get("s", "a")
-    assert found is not None
-    assert len(found.payload) == 5000
-    assert len(set(found.payload)) == 1
-
-
-# ---- against a model: a dict whose order is that of use
 
 
 class AgainstADict(RuleBasedStateMachine):
@@ -325,9 +81,9 @@ class AgainstADict(RuleBasedStateMachine):
     def use(self, key: str) -> None:
         self.model[key] = self.model.pop(key)
 
-    @rule(key=names, size=st.integers(0, 9), stored=st.integers(0, 9), expires=st.none() | st.integers(0, 9))
-    def put(self, key: str, size: int, stored: int, expires: int | None) -> None:
-        made = Record(b"x" * size, stored, expires)
+    @rule(key=names, size=st.integers(0, 9), expires=st.none() | st.integers(0, 9))
+    def put(self, key: str, size: int, expires: int | None) -> None:
+        made = Record(b"x" * size, 1.0, None if expires is None else FUTURE + expires)
         self.store.put("s", key, made)
         self.model.pop(key, None)
         self.model[key] = made
@@ -353,12 +109,12 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(now=st.integers(0, 9), entries=st.none() | st.integers(0, 4), size=st.none() | st.integers(0, 20))
     def trim(self, now: int, entries: int | None, size: int | None) -> None:
-        left = {key: kept for key, kept in self.model.items() if kept.alive(now)}
+        left = {key: kept for key, kept in self.model.items() if kept.alive(FUTURE + now)}
         while (entries is not None and len(left) > entries) or (
             size is not None and sum(len(kept.payload) for kept in left.values()) > size
         ):
             del left[next(iter(left))]
-        assert self.store.trim("s", now, entries, size) == len(self.model) - len(left)
+        assert self.store.trim("s", FUTURE + now, entries, size) == len(self.model) - len(left)
         self.model = left
 
     @rule()
@@ -390,7 +146,14 @@ def test_any_sequence_of_uses_does_what_it_does_to_a_dict(kind: str, tmp_path: P
 def test_memory_keeps_no_more_than_its_budget() -> None:
     store = MemoryStore(budget=2000)
     for name in "abcdefgh":
-        store.put("s", name, record(b"x" * 300))
+        assert store.put("s", name, record(b"x" * 300)) is True
+    assert keys(store) == ["e", "f", "g", "h"]
+
+
+def test_memory_counts_what_is_said_about_an_entry() -> None:
+    store = MemoryStore(budget=2000)
+    for name in "abcdefgh":
+        store.put("s", name, Record(b"", 1.0, about=b"x" * 300))
     assert keys(store) == ["e", "f", "g", "h"]
 
 
@@ -398,7 +161,7 @@ def test_memory_passes_over_a_record_larger_than_its_budget_and_forgets_the_earl
     store = MemoryStore(budget=1000)
     store.put("s", "a", record(b"small"))
     store.put("s", "b", record(b"small"))
-    store.put("s", "a", record(b"x" * 1001))
+    assert store.put("s", "a", record(b"x" * 1001)) is False
     assert keys(store) == ["b"]
 
 
@@ -412,8 +175,18 @@ def test_memory_has_its_whole_budget_again_after_deletes_and_clear() -> None:
         assert keys(store) == []
 
 
+def test_memory_lets_go_of_what_has_expired_without_being_asked() -> None:
+    store = MemoryStore()
+    store.put("s", "expired", record(expires_at=2.0))
+    fill(store, "a")
+    assert keys(store) == ["expired", "a"], "not at each put"
+    store._next_expiry = 0.0
+    fill(store, "b")
+    assert keys(store) == ["a", "b"]
+
+
 def test_tiered_finds_what_is_too_large_for_its_memory(tmp_path: Path) -> None:
     store = TieredStore(MemoryStore(1000), DiskStore(tmp_path))
-    store.put("s", "a", record(b"x" * 5000))
+    assert store.put("s", "a", record(b"x" * 5000)) is True
     assert store.get("s", "a") == record(b"x" * 5000)
     store.close()

@@ -6,6 +6,7 @@ import pytest
 
 from planai import Failure, RunResult, Task
 from planai.board import WorkerFigures
+from planai.cost import Cost
 from planai.provenance import INITIAL
 
 
@@ -22,7 +23,7 @@ def failure(task: Task | None = None, error: BaseException | None = None, attemp
 
 
 def result(*failures: Failure, interrupted: bool = False) -> RunResult:
-    total = WorkerFigures(hits=2, misses=3, saved=1.5)
+    total = WorkerFigures(hits=2, misses=3, saved=Cost(1.5))
     return RunResult([], list(failures), {}, 0.1, interrupted=interrupted, total=total)
 
 

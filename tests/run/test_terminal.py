@@ -7,6 +7,7 @@ from rich.console import Console
 
 from planai import Failure, RunResult, Task
 from planai.board import Board, WorkerFigures
+from planai.cost import Cost
 from planai.run.terminal import SHOWN_FAILURES, Progress, Reporter, _table
 
 TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n  File "b.py", line 2, in g\nX: y\n'
@@ -70,7 +71,7 @@ def test_what_workers_print_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -
 def test_the_table_has_a_row_for_each_worker_and_none_for_sinks() -> None:
     board = Board(
         {
-            "Load": WorkerFigures(queued=3, completed=14, hits=9, misses=5, saved=2.25),
+            "Load": WorkerFigures(queued=3, completed=14, hits=9, misses=5, saved=Cost(2.25)),
             "Show": WorkerFigures(failed=6),
             "sink 1 of Show": WorkerFigures(),
         }

@@ -94,7 +94,9 @@ def consuming(base: Any, **settings: Any) -> Any:
 def stored(folder: str | Path) -> list[tuple[Any, ...]]:
     """Return (expires - stored, payload) of each entry, read from the file itself."""
     with contextlib.closing(sqlite3.connect(Path(folder) / "planai.sqlite3")) as database:
-        return database.execute("SELECT expires - stored, payload FROM entries ORDER BY stored").fetchall()
+        return database.execute(
+            "SELECT expires - stored, payload FROM entries WHERE space NOT LIKE 'profiles of %' ORDER BY stored"
+        ).fetchall()
 
 
 def expensive_computation(page: types.ModuleType) -> Any:

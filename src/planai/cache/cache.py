@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import logging
 import math
-import os
 import sqlite3
-import threading
 import time
 import warnings
-import weakref
-from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, MutableMapping, Sequence, ValuesView
 from typing import Any, NamedTuple, Self
 
+from planai.cache.about import QUARANTINE, QUESTIONS, About
+from planai.cache.canonical import digest
 from planai.cache.codec import Codec, Undecodable
-from planai.cache.flight import Flights
-from planai.cache.store import Record, Store
-from planai.cache.stores.disk import DiskStore
-from planai.cache.stores.memory import MemoryStore
-from planai.cache.stores.tiered import TieredStore
+from planai.cache.counters import CacheStats
+from planai.cache.store import Info, Order, Record, Store
+from planai.cost import Cost
 from planai.errors import UnstorableValue
 
-MEMORY_BUDGET = 64 * 2**20
-"""Bytes of recent entries that a process keeps in memory for each cache folder."""
+BROKEN = (sqlite3.Error, OSError, UnicodeError)
+"""What a store raises that cannot do its part."""
 
-_BROKEN = (sqlite3.Error, OSError, UnicodeError)
+EXPIRED = "expired"
+PROVENANCE = "what it looks up in the provenance of its input is new"
+DAMAGED = "damaged, or of another version of a class"
+_QUARANTINED = 100
+_LONGEST_CHAIN = 64
 _logger = logging.getLogger(__name__)
 
 
@@ -37,39 +34,77 @@ class CacheWarning(UserWarning):
 
 
 class Hit(NamedTuple):
-    """What a lookup found: the value, and the seconds that it took to compute at first."""
+    """What a look-up found.
+
+    Attributes:
+        value: what was stored.
+        cost: what it took to compute at first.
+        stale: whether it is older than its time to live, though young enough to be served.
+        reads: the look-ups in the provenance that led to it.
+    """
 
     value: Any
-    seconds: float
+    cost: Cost = Cost()
+    stale: bool = False
+    reads: tuple[str, ...] = ()
 
 
 class Limits(NamedTuple):
-    """How much may be kept: entries, and bytes of payload; None for any number."""
+    """How much may be kept: entries, and bytes of payload; None for any number; and what goes first."""
 
     entries: int | None = None
     size: int | None = None
+    order: Order = "used"
 
-    @property
-    def slack(self) -> int:
-        """How many entries may be added before the limits are applied again: a twentieth of a large limit."""
-        return max(1, (self.entries or 0) // 20) if self.size is None else 1
+    def are_due(self, entries: int, size: int) -> bool:
+        """Tell whether to apply the limits after so many entries and bytes: a twentieth of each may be added at once."""
+        return (self.entries is not None and entries >= max(1, self.entries // 20)) or (
+            self.size is not None and size >= self.size // 20
+        )
 
-    def room(self) -> Limits:
-        """Return what may stay when the limits are applied, so that they hold until they are applied again."""
-        if self.entries is None:
-            return self
-        return Limits(self.entries - self.slack + 1, self.size)
+    def room(self, newest: int) -> Limits:
+        """Return what may stay, so that the limits hold until they are applied again.
+
+        Args:
+            newest: bytes of the entry that was just added, which is to stay.
+        """
+        entries = None if self.entries is None else self.entries - max(1, self.entries // 20) + 1
+        size = None if self.size is None else max(newest, self.size - self.size // 20)
+        return Limits(entries, size, self.order)
+
+
+class Answer(NamedTuple):
+    """A value to keep, with all that is written beside it.
+
+    Attributes:
+        value: what.
+        ttl: seconds until it is no longer fresh; None for never. What would not be fresh at once is not stored.
+        grace: seconds after that in which it may be served while it is computed again.
+        cost: what it took to compute.
+        about: how it came about, for people.
+        reads: the look-ups that the computation made, as (look-up, digest of what it found).
+        generation: `Cache.generation` when the computation began; None where that does not matter.
+        id: the name of the answer in `About`.
+    """
+
+    value: Any
+    ttl: float | None = None
+    grace: float = 0.0
+    cost: Cost = Cost()
+    about: bytes = b""
+    reads: Sequence[tuple[str, str]] = ()
+    generation: int | None = None
+    id: str = ""
 
 
 class Cache(MutableMapping[str, Any]):
     """One worker's entries, as a mapping from keys to values; a context manager that may be entered many times.
 
-    What has expired counts as absent. A broken store never raises: it is warned about once, counted in `errors`, and
+    What has expired counts as absent. A broken store never raises: it is warned about once, counted in `stats`, and
     then treated as empty.
 
     Attributes:
-        errors: how often the store failed.
-        damaged: how many entries were found that could not be read; they were removed.
+        stats: what was found, stored and removed, in this process.
     """
 
     def __init__(
@@ -80,14 +115,13 @@ class Cache(MutableMapping[str, Any]):
         limits: Limits = Limits(),  # noqa: B008 - a tuple
         ttl: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self.errors = 0
-        self.damaged = 0
+        self.stats = CacheStats()
         self._store = store
         self._space = space
         self._codec = codec
         self._limits = limits
         self._ttl = ttl
-        self._since_trim: int | None = None
+        self._added: tuple[int, int] | None = None
         self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -96,48 +130,126 @@ class Cache(MutableMapping[str, Any]):
     def __exit__(self, *_: object) -> None:
         """Stay open: others may be using the cache."""
 
+    @property
+    def errors(self) -> int:
+        """How often the store failed."""
+        return self.stats.errors
+
+    @property
+    def damaged(self) -> int:
+        """How many entries were found that could not be read; they were set aside."""
+        return self.stats.quarantined
+
+    @property
+    def store(self) -> Store:
+        """The store, which other caches may share."""
+        return self._store
+
+    @property
+    def space(self) -> str:
+        """The name of the space in the store."""
+        return self._space
+
     # ---- what the library uses
 
     def lookup(self, key: str) -> Hit | None:
         """Return the entry at `key`, or None where there is none that can be used."""
+        return self.look(key)[0]
+
+    def look(
+        self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True
+    ) -> tuple[Hit | None, str]:
+        """Return the entry at `key`; or None, and what is wrong with what is there, if something is.
+
+        Args:
+            key: the key; what decides the answer besides it is looked up on the way.
+            find: returns the digest of what a look-up in the provenance finds; None asks no such questions.
+            repair: whether what cannot be read is set aside.
+        """
+        hit, reason = self.peek(key, find, repair=repair)
+        if hit is None:
+            self.stats.miss(reason)
+        else:
+            self.stats.hit(hit.cost)
+        return hit, reason
+
+    def peek(
+        self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True
+    ) -> tuple[Hit | None, str]:
+        """Do what `look` does, without counting it."""
+        reads: tuple[str, ...] = ()
+        if find is not None:
+            try:
+                key, reads = self._follow(key, find)
+            except Exception as error:  # noqa: BLE001 - a damaged question, or what is found now has no identity
+                return None, f"{PROVENANCE}, and cannot be compared: {error}"
         record = self._guarded(self._store.get, self._space, key)
-        if record is None or not record.alive(time.time()):
-            return None
+        if record is None:
+            return None, PROVENANCE if reads else ""
+        now = time.time()
+        if not record.alive(now):
+            return None, EXPIRED
         try:
-            return Hit(self._codec.decode(record.payload), record.seconds)
+            value = self._codec.decode(record.payload)
         except Undecodable as error:
-            self.damaged += 1
-            _logger.info("removed the entry %s of %s: %s", key, self._space, error)
-            self._guarded(self._store.delete, self._space, [key])
-            return None
+            if repair:
+                self._quarantine(key, record, error)
+            return None, DAMAGED
+        return Hit(value, record.cost, record.stale_at is not None and now >= record.stale_at, reads), ""
+
+    def has(self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True) -> bool:
+        """Tell whether `look` would find something, without counting it."""
+        return self.peek(key, find, repair=repair)[0] is not None
+
+    def keep(self, key: str, answer: Answer) -> int:
+        """Store an answer, and return its size in bytes; 0 when that was not possible."""
+        if answer.ttl is not None and answer.ttl + answer.grace <= 0:
+            return 0
+        try:
+            payload = self._codec.encode(answer.value)
+        except UnstorableValue as error:
+            self._warn("value", f"not cached: {error}")
+            return 0
+        if self._limits.size is not None and len(payload) > self._limits.size:
+            self._warn(
+                "limit", f"an entry of {len(payload)} bytes is larger than the limit of {self._limits.size}: not kept"
+            )
+            return 0
+        now = time.time()
+        stale_at = None if answer.ttl is None else now + answer.ttl
+        expires_at = None if stale_at is None else stale_at + answer.grace
+        record = Record(payload, now, expires_at, stale_at if answer.grace else None, answer.cost, answer.about)
+        last = key
+        for look_up, found in answer.reads:
+            last = _next(last, look_up, found)
+        if not self._guarded(self._store.put, self._space, last, record, answer.generation):
+            return 0
+        self._ask(key, answer, now)
+        self.stats.store(len(payload), answer.cost)
+        self._apply_limits(len(payload))
+        return len(payload)
+
+    def note(self, space: str, key: str, about: bytes) -> None:
+        """Write something for people into another space, unless it is there."""
+        if not self._guarded(self._store.scan, space, [key]):
+            self._guarded(self._store.put, space, key, Record(b"", time.time(), about=about))
+
+    def notes(self, space: str) -> list[Info]:
+        """Return what is known of another space, the least recently used first."""
+        return self._guarded(self._store.scan, space) or []
+
+    def known(self, keys: Iterable[str]) -> list[Info]:
+        """Return what is known of the entries at `keys`, as far as there are any."""
+        return self._guarded(self._store.scan, self._space, keys) or []
+
+    def generation(self) -> int:
+        """Return how often the cache was cleared."""
+        return self._guarded(self._store.generation, self._space) or 0
 
     def version(self) -> Hashable:
         """Return something that is another when somebody else has changed entries."""
         version: Hashable = self._guarded(self._store.version)
         return version
-
-    def keep(self, key: str, value: Any, ttl: float | None, seconds: float = 0.0) -> bool:
-        """Store `value`, and tell whether that was possible.
-
-        Args:
-            key: where.
-            value: what.
-            ttl: seconds until it expires; None for never. An entry that would expire at once is not stored.
-            seconds: how long the value took to compute.
-        """
-        if ttl is not None and ttl <= 0:
-            return False
-        try:
-            payload = self._codec.encode(value)
-        except UnstorableValue as error:
-            self._warn("value", f"not cached: {error}")
-            return False
-        now = time.time()
-        record = Record(payload, now, None if ttl is None else now + ttl, seconds)
-        before = self.errors
-        self._guarded(self._store.put, self._space, key, record)
-        self._apply_limits()
-        return self.errors == before
 
     # ---- what people use
 
@@ -148,14 +260,14 @@ class Cache(MutableMapping[str, Any]):
         return hit.value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.keep(key, value, self._ttl())
+        self.keep(key, Answer(value, self._ttl()))
 
     def __delitem__(self, key: str) -> None:
         """Remove an entry. That somebody else has removed it meanwhile is no error."""
         self._guarded(self._store.delete, self._space, [key])
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.lookup(key) is not None
+        return isinstance(key, str) and self.has(key)
 
     def __iter__(self) -> Iterator[str]:
         now = time.time()
@@ -187,30 +299,78 @@ class Cache(MutableMapping[str, Any]):
 
     def evict(self) -> int:
         """Remove what has expired, then the least recently used until the limits hold; return how many entries."""
-        return self._guarded(self._store.trim, self._space, time.time(), *self._limits) or 0
+        return self._trim(self._limits)
 
     def clear(self) -> None:
-        """Remove all entries."""
+        """Remove all entries. What is being computed meanwhile is not stored any more."""
         self._guarded(self._store.delete, self._space)
+        self._guarded(self._store.delete, QUESTIONS + self._space)
 
     def close(self) -> None:
         """Let go of files; the next use opens them again."""
         self._guarded(self._store.close)
 
-    def _apply_limits(self) -> None:
-        if self._limits == (None, None):
+    # ---- what decides besides the key
+
+    def resolve(self, key: str, find: Callable[[str], str] | None) -> str:
+        """Return the key under which the answer is kept: that to which the look-ups in the provenance lead."""
+        return key if find is None else self._follow(key, find)[0]
+
+    def _follow(self, key: str, find: Callable[[str], str]) -> tuple[str, tuple[str, ...]]:
+        """Return the key that the look-ups in the provenance lead to, and these look-ups."""
+        reads: list[str] = []
+        while len(reads) < _LONGEST_CHAIN:
+            record = self._guarded(self._store.get, QUESTIONS + self._space, key)
+            if record is None:
+                break
+            look_up = self._codec.decode(record.payload)
+            if not isinstance(look_up, str):
+                break
+            reads.append(look_up)
+            key = _next(key, look_up, find(look_up))
+        return key, tuple(reads)
+
+    def _ask(self, key: str, answer: Answer, now: float) -> None:
+        """Store which look-ups decide the answer at `key`, each below what the one before it found."""
+        about = About(answer.id, kind="question").dump() if answer.reads else b""
+        for look_up, found in answer.reads:
+            space, payload = QUESTIONS + self._space, self._codec.encode(look_up)
+            known = self._guarded(self._store.get, space, key)
+            if known is None or known.payload != payload:
+                self._guarded(self._store.put, space, key, Record(payload, now, about=about))
+            key = _next(key, look_up, found)
+
+    # ---- faults and limits
+
+    def _quarantine(self, key: str, record: Record, error: Exception) -> None:
+        """Set an entry aside that cannot be read, for people to look at; the newest hundred are kept."""
+        self.stats.count(quarantined=1)
+        _logger.info("set aside the entry %s of %s: %s", key, self._space, error)
+        aside = Record(record.payload, time.time(), about=str(error).encode("utf-8", "replace"))
+        self._guarded(self._store.delete, self._space, [key])
+        self._guarded(self._store.put, QUARANTINE, f"{self._space}\n{key}", aside)
+        self._guarded(self._store.trim, QUARANTINE, time.time(), _QUARANTINED, None)
+
+    def _apply_limits(self, newest: int) -> None:
+        if self._limits[:2] == (None, None):
             return
-        self._since_trim = self._limits.slack if self._since_trim is None else self._since_trim + 1
-        if self._since_trim >= self._limits.slack:
-            self._since_trim = 0
-            self._guarded(self._store.trim, self._space, time.time(), *self._limits.room())
+        entries, size = (0, 0) if self._added is None else self._added
+        is_first, self._added = self._added is None, (entries + 1, size + newest)
+        if is_first or self._limits.are_due(*self._added):
+            self._added = (0, 0)
+            self._trim(self._limits.room(newest))
+
+    def _trim(self, limits: Limits) -> int:
+        gone: int = self._guarded(self._store.trim, self._space, time.time(), *limits) or 0
+        self.stats.count(evictions=gone)
+        return gone
 
     def _guarded(self, use: Callable[..., Any], *args: Any) -> Any:
         """Use the store; where it is broken, count that, say so once, and return None."""
         try:
             return use(*args)
-        except _BROKEN as error:
-            self.errors += 1
+        except BROKEN as error:
+            self.stats.count(errors=1)
             self._warn("store", f"the cache does not work, and results are computed without it: {error}")
             return None
 
@@ -218,6 +378,10 @@ class Cache(MutableMapping[str, Any]):
         if kind not in self._warned:
             self._warned.add(kind)
             warnings.warn(f"{self._space}: {text}", CacheWarning, stacklevel=4)
+
+
+def _next(key: str, look_up: str, found: str) -> str:
+    return digest(key.encode("utf-8", "surrogatepass"), look_up.encode(), found.encode())
 
 
 class _Items(ItemsView[str, Any]):
@@ -243,62 +407,3 @@ class _Values(ValuesView[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (value for _, value in self._cache.items())
-
-
-_stores: weakref.WeakValueDictionary[Path, Store] = weakref.WeakValueDictionary()
-_stores_lock = threading.Lock()
-_flights: dict[Path, Flights] = {}
-
-
-def open_flights(folder: str | Path) -> Flights:
-    """Return the flights in `folder`: one table for the whole process."""
-    path = Path(folder).expanduser().absolute()
-    with _stores_lock:
-        return _flights.setdefault(path, Flights(path))
-
-
-def open_store(folder: str | Path) -> Store:
-    """Return the store in `folder`: one for the whole process, however many workers use the folder."""
-    path = Path(folder).expanduser().absolute()
-    with _stores_lock:
-        store = _stores.get(path)
-        if store is None:
-            store = TieredStore(MemoryStore(MEMORY_BUDGET), DiskStore(path))
-            _stores[path] = store
-        return store
-
-
-@atexit.register
-def _close_stores() -> None:
-    for store in list(_stores.values()):
-        with contextlib.suppress(*_BROKEN):
-            store.close()
-
-
-_forking: list[Store] = []
-
-
-def _before_fork() -> None:
-    """Close all stores: a child that shares a connection believes in locks that only its parent holds."""
-    _stores_lock.acquire()
-    _forking[:] = list(_stores.values())
-    for store in _forking:
-        store.before_fork()
-    for flights in _flights.values():
-        flights.before_fork()
-
-
-def _after_fork(*, is_child: bool) -> None:
-    for flights in _flights.values():
-        flights.after_fork(is_child=is_child)
-    for store in _forking:
-        store.after_fork()
-    _forking.clear()
-    _stores_lock.release()
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=partial(_after_fork, is_child=False),
-    after_in_child=partial(_after_fork, is_child=True),
-)

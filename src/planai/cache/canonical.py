@@ -33,6 +33,17 @@ class CacheIgnore:
     """Marks a field that decides nothing: ``run_id: Annotated[str, CacheIgnore()]`` stays out of keys."""
 
 
+class CacheKey:
+    """Lets something else stand for a field in keys: ``url: Annotated[str, CacheKey(str.lower)]``.
+
+    Args:
+        function: takes the field's value, and returns what decides in its place.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+
 def digest(*parts: bytes) -> str:
     """Return 64 hexadecimal digits for `parts`, each framed by its length."""
     hashed = hashlib.blake2b(digest_size=32)
@@ -229,6 +240,9 @@ def _model(value: BaseModel, above: Above) -> bytes:
     ignored = ignored_fields(type(value))
     if ignored:
         fields = {name: item for name, item in fields.items() if name not in ignored}
+    replaced = stand_ins(type(value))
+    if replaced:
+        fields = fields | {name: function(fields[name]) for name, function in replaced.items() if name in fields}
     if value.__pydantic_private__:
         fields = fields | {name: _Private(item) for name, item in value.__pydantic_private__.items()}
     return _named(type(value), fields, above)
@@ -355,3 +369,14 @@ def ignored_fields(model: type) -> frozenset[str]:
         for name, field in getattr(model, "model_fields", {}).items()
         if any(isinstance(mark, CacheIgnore) or mark is CacheIgnore for mark in field.metadata)
     )
+
+
+@per_class
+def stand_ins(model: type) -> dict[str, Callable[[Any], Any]]:
+    """Return what takes the place of the fields of `model` that are marked with `CacheKey`."""
+    return {
+        name: mark.function
+        for name, field in getattr(model, "model_fields", {}).items()
+        for mark in field.metadata
+        if isinstance(mark, CacheKey)
+    }

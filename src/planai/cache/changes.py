@@ -11,6 +11,12 @@ from typing import Any
 from planai.cache.memo import per_class
 from planai.cache.own import Own
 
+_MUTATORS = frozenset(
+    {
+        *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert", "move_to_end"),
+        *("pop", "popitem", "popleft", "remove", "setdefault", "sort", "update", "reverse"),
+    }
+)
 _NOT_WHILE_COMPUTING = frozenset({"__init__", "init", "completed", "model_post_init"})
 
 
@@ -39,6 +45,25 @@ def changed_names(kind: type) -> frozenset[str]:
 def first_values(kind: type) -> dict[str, Any]:
     """Return where to keep the first values of the class variables of `kind` that calls change."""
     return {}
+
+
+def mutates(code: types.CodeType) -> bool:
+    """Tell whether `code` may change a container in place: which one, its instructions do not say."""
+    return any(
+        step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE")
+        or (step.opname in ("LOAD_METHOD", "LOAD_ATTR") and step.argval in _MUTATORS)
+        for step in dis.get_instructions(code)
+    )
+
+
+@per_class
+def filled_names(kind: type) -> frozenset[str]:
+    """Return the attributes whose contents methods of `kind` may change in place, such as those of a memo."""
+    own = Own(kind.__module__)
+    names = {name for base in kind.__mro__ if own.holds(base) for name in vars(base)}
+    return frozenset(
+        attribute for name in names for code in _codes(kind, name, own) if mutates(code) for attribute in code.co_names
+    )
 
 
 def _assigns(step: dis.Instruction) -> bool:

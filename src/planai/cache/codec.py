@@ -19,7 +19,8 @@ from pydantic import BaseModel, RootModel
 
 from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
-from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack
+from planai.cache.key import schema_digest
+from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer
 from planai.errors import CacheError, UnstorableValue
 
 if sys.version_info >= (3, 14):
@@ -58,7 +59,9 @@ class Codec:
         if isinstance(value, bytes):
             return _framed(_RAW, value)
         try:
-            text = json.dumps(pack(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+            text = json.dumps(pack_answer(value), ensure_ascii=False, separators=(",", ":")).encode(
+                "utf-8", "surrogatepass"
+            )
         except Unpackable as error:
             raise UnstorableValue(f"{type(value).__name__}{''.join(reversed(error.path))} {error.reason}") from None
         except RecursionError:
@@ -125,7 +128,11 @@ class Codec:
 
     def _model(self, packed: dict[str, Any]) -> BaseModel:
         model = self._class(packed["c"], BaseModel)
-        fields = {name: self._unpack(item) for name, item in packed["v"].items()}
+        migrate = getattr(model, "cache_migrate", None)
+        if migrate is not None and packed.get("s", "") not in ("", schema_digest(model)):
+            fields = migrate(_plain(packed["v"]), packed["s"])
+        else:
+            fields = {name: self._unpack(item) for name, item in packed["v"].items()}
         data = fields["root"] if issubclass(model, RootModel) else fields
         made: BaseModel = model.model_validate(data, by_name=True, by_alias=False)
         if "u" in packed:
@@ -148,6 +155,37 @@ class Codec:
         if not issubclass(found, base):
             raise TypeError(f"{name} is no {base.__name__} any more")
         return found
+
+
+def to_json(payload: bytes) -> Any:
+    """Return what is in a payload as JSON values that `from_json` takes; None where it is no JSON, or damaged."""
+    form, body = payload[:1], payload[5:]
+    if form not in (_JSON, _ZSTD) or payload[1:5] != _checksum(form, body):
+        return None
+    return json.loads((zstd.decompress(body) if form == _ZSTD else body).decode("utf-8", "surrogatepass"))
+
+
+def from_json(value: Any) -> bytes:
+    """Return the payload that holds what `to_json` returned."""
+    return _compressed(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
+def _plain(packed: Any) -> Any:
+    """Return what was packed as plain data: of models and dataclasses their fields, of enums the names."""
+    if isinstance(packed, list):
+        return [_plain(item) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    tag, body = packed.get(TAG), packed.get("v")
+    if tag in SCALARS:
+        return SCALARS[tag].load(body)
+    if tag == "dict" and isinstance(body, list):
+        return {_plain(key): _plain(item) for key, item in body}
+    if tag in SEQUENCES and isinstance(body, list):
+        return SEQUENCES[tag](_plain(item) for item in body)
+    if tag is not None:
+        return _plain(body)
+    return {key: _plain(item) for key, item in packed.items()}
 
 
 def _compressed(text: bytes) -> bytes:

@@ -32,10 +32,10 @@ Callback = Callable[[], None]
 
 
 class Flights:
-    """Who computes what in one cache folder."""
+    """Who computes what in one cache folder; without a folder, in this process alone."""
 
-    def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / LOCK_FILE
+    def __init__(self, folder: str | Path | None) -> None:
+        self._path = None if folder is None else Path(folder) / LOCK_FILE
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Callback]] = {}
         self._foreign: dict[str, list[Callback]] = {}
@@ -115,8 +115,10 @@ class Flights:
 
     def _take(self, name: str) -> bool:
         """Lock the byte of `name`; where there can be no lock file, each process computes by itself."""
+        if self._path is None:
+            return True
         try:
-            file = self._opened()
+            file = self._opened(self._path)
         except OSError:
             return True
         try:
@@ -138,18 +140,18 @@ class Flights:
         self._give(name)
         return True
 
-    def _opened(self) -> int:
+    def _opened(self, path: Path) -> int:
         """Return the lock file that is in the folder now, or was a moment ago."""
         now = time.monotonic()
         if self._file is not None and now - self._seen < _TRUST_SECONDS:
             return self._file
         self._seen = now
         with contextlib.suppress(OSError):
-            if self._file is not None and os.path.samestat(os.fstat(self._file), os.stat(self._path)):  # noqa: PTH116
+            if self._file is not None and os.path.samestat(os.fstat(self._file), os.stat(path)):  # noqa: PTH116
                 return self._file
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The earlier file stays open, if there was one: closing it would free the locks that are held on it.
-        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        self._file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         return self._file
 
     def _set(self, file: int, kind: int, name: str) -> None:

@@ -10,37 +10,43 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from planai.cache.canonical import canonical, digest, qualified
+from planai.cache.canonical import digest, qualified
 from planai.cache.memo import per_class
 
-FORMAT = "1"
+FORMAT = b"2"
 """Counts up when keys or entries change their form: entries of another format are not found."""
 
 
-def key_of(parts: Mapping[str, bytes]) -> str:
-    """Return the key made of `parts`, whatever their order.
+def digest_of_parts(parts: Mapping[str, str]) -> str:
+    """Return the digest of named digests, whatever their order.
 
-    >>> key_of({"task": b"1", "code": b"2"}) == key_of({"code": b"2", "task": b"1"})
+    >>> digest_of_parts({"task": "1", "code": "2"}) == digest_of_parts({"code": "2", "task": "1"})
     True
     """
-    framed = [part for name in sorted(parts) for part in (name.encode(), parts[name])]
-    return digest(FORMAT.encode(), *framed)
+    return digest(FORMAT, *(text.encode() for name in sorted(parts) for text in (name, parts[name])))
 
 
-def schemas_of(kinds: Iterable[type[BaseModel]]) -> bytes:
-    """Return what identifies models by name and schema."""
-    return canonical([(qualified(kind), _schema(kind)) for kind in kinds])
+def key_of(profile: str, parts: Mapping[str, str]) -> str:
+    """Return the key made of the digest of what decides all answers of a worker, and of the parts of one task."""
+    return digest_of_parts({"profile": profile, **parts})
+
+
+def schemas_of(kinds: Iterable[type[BaseModel]]) -> dict[str, str]:
+    """Return what identifies models: the digest of the schema of each by its name."""
+    return {qualified(kind): schema_digest(kind) for kind in kinds}
 
 
 @per_class
-def _schema(kind: type) -> str:
+def schema_digest(kind: type) -> str:
+    """Return 16 hexadecimal digits for the schema of a model, without titles and descriptions."""
     if not issubclass(kind, BaseModel):
         return ""
     try:
         schema = kind.model_json_schema(schema_generator=_Quiet)
     except PydanticInvalidForJsonSchema:
         return ""  # the identity of the model's code has its fields, too
-    return json.dumps(_without_words(schema), sort_keys=True, default=lambda value: type(value).__qualname__)
+    text = json.dumps(_without_words(schema), sort_keys=True, default=lambda value: type(value).__qualname__)
+    return digest(text.encode("utf-8", "surrogatepass"))[:16]
 
 
 class _Quiet(GenerateJsonSchema):

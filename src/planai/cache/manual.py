@@ -11,11 +11,6 @@ _LOOKS = frozenset({"get_from_cache", "is_cached", "get_cache"})
 _STORES = frozenset({"save_to_cache", "get_cache"})
 
 
-_READS_ANCESTRY = frozenset(
-    {"find_input_task", "find_input_tasks", "previous_input_task", "copy_input_provenance", "get_private_state"}
-)
-
-
 class ByHand(NamedTuple):
     """What ``consume_work`` does itself, so that nobody may do it for it."""
 
@@ -33,16 +28,10 @@ def by_hand(worker: type, method: str, library: frozenset[type]) -> ByHand:
     return ByHand(looks=bool(names & _LOOKS), stores=bool(names & _STORES))
 
 
-def reads_ancestry(worker: type, library: frozenset[type]) -> bool:
-    """Tell whether a method of `worker` looks at what its input was computed from."""
-    functions = (
-        function
-        for base in worker.__mro__
-        if base not in library
-        for name in vars(base)
-        for function in _versions(worker, name, library)
-    )
-    return any(_READS_ANCESTRY & set(_names_in(function.__code__)) for function in functions)
+def replaces(worker: type, method: str, library: frozenset[type]) -> bool:
+    """Tell whether `worker` has a `method` of its own that does not call the one of the library."""
+    versions = list(_versions(worker, method, library))
+    return bool(versions) and not _calls_overridden(versions[-1], worker)
 
 
 def _names(worker: type, method: str, library: frozenset[type]) -> set[str]:
@@ -67,8 +56,13 @@ def _versions(worker: type, name: str, library: frozenset[type]) -> Iterator[typ
         function = inspect.unwrap(inner) if callable(inner) else inner
         if isinstance(function, types.FunctionType):
             yield function
-            if not {"super", *(other.__name__ for other in worker.__mro__)} & set(_names_in(function.__code__)):
-                return  # it does not call the versions that it overrides
+            if not _calls_overridden(function, worker):
+                return
+
+
+def _calls_overridden(function: types.FunctionType, worker: type) -> bool:
+    """Tell whether `function` may call the versions of itself that it overrides."""
+    return bool({"super", *(base.__name__ for base in worker.__mro__)} & set(_names_in(function.__code__)))
 
 
 def _names_in(code: types.CodeType) -> Iterator[str]:

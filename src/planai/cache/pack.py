@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from planai.cache.bundle import Bundle
 from planai.cache.canonical import fields_of, qualified
+from planai.cache.key import schema_digest
 
 TAG = "$"
 """The key in a JSON object that tells what it stands for."""
@@ -55,6 +56,16 @@ def pack(value: Any) -> Any:
     if isinstance(value, pathlib.PurePath):
         return {TAG: "path", "v": SCALARS["path"].dump(value)}
     raise Unpackable(f"is a {kind.__module__}.{kind.__qualname__}, which the cache cannot keep: use plain data")
+
+
+def pack_answer(value: Any) -> Any:
+    """Return `value` packed; a model, or each in a `Bundle`, tells also its schema, by which it may be migrated."""
+    if type(value) is Bundle:
+        return {TAG: "bundle", "v": [[output.consumer, pack_answer(output.task)] for output in value.outputs]}
+    packed = pack(value)
+    if isinstance(value, BaseModel):
+        packed["s"] = schema_digest(type(value))
+    return packed
 
 
 def _each(values: Iterable[Any]) -> list[Any]:
@@ -96,10 +107,6 @@ def _pack_model(value: BaseModel) -> dict[str, Any]:
 def _pack_dataclass(value: Any) -> dict[str, Any]:
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return {TAG: "dataclass", "c": qualified(type(value)), "v": _fields(fields)}
-
-
-def _pack_bundle(value: Bundle) -> dict[str, Any]:
-    return {TAG: "bundle", "v": [[output.consumer, pack(output.task)] for output in value.outputs]}
 
 
 _PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
@@ -160,7 +167,7 @@ def _refuse_secret(_: Any) -> Any:
 
 _PACKERS: dict[type, Callable[[Any], Any]] = {
     **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in SCALARS.items()},
-    Bundle: _pack_bundle,
+    Bundle: pack_answer,
     tuple: lambda value: {TAG: "tuple", "v": _each(value)},
     set: lambda value: {TAG: "set", "v": _sorted(_each(value))},
     frozenset: lambda value: {TAG: "frozenset", "v": _sorted(_each(value))},

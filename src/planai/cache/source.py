@@ -21,14 +21,16 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import canonical, digest, qualified
-from planai.cache.changes import changed_names, first_values
+from planai.cache.changes import changed_names, first_values, mutates
 from planai.cache.memo import per_class
 from planai.cache.own import Own, is_machinery
+from planai.cache.shown import short_text
 from planai.errors import UnkeyableValue
 
 _MISSING = object()
 _DOCSTRING_FLAG = 0x4000000  # of Python 3.13 and newer: tells whether there is one
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+_MUTABLE = frozenset({list, dict, set})
 
 Read = tuple[Any, str, Any]
 """A name that code looks up: in a dict of globals or on a class or module, and what it found there."""
@@ -46,22 +48,40 @@ class CodeIdentity:
         root: the class.
         with_fields: whether the types and defaults of a model's own fields count, too. Those of a worker do not: its
             settings are a part of the key by themselves.
+        opaque: classes of which only the name counts.
     """
 
-    def __init__(self, root: type, *, with_fields: bool = False) -> None:
+    def __init__(self, root: type, *, with_fields: bool = False, opaque: Iterable[type] = ()) -> None:
         self._root = root
         self._with_fields = with_fields
+        self._opaque = frozenset(opaque)
         self._digest = ""
         self._reads: list[Read] = []
         self._sizes: list[tuple[type, int]] = []
+        self._contents: list[tuple[Any, str]] = []
+        self._outline: dict[str, str] = {}
+        self._names: set[str] = set()
 
     def digest(self) -> str:
         """Return the digest; it is worked out again when a helper or constant was replaced in this process."""
         if not self._digest or self._is_outdated():
-            walk = _Walk(self._root, with_fields=self._with_fields)
+            walk = _Walk(self._root, with_fields=self._with_fields, opaque=self._opaque)
             self._digest = walk.digest()
-            self._reads, self._sizes = walk.reads, walk.sizes
+            self._reads, self._sizes, self._outline, self._names = walk.reads, walk.sizes, walk.outline, walk.names
+            # What the code itself fills, such as a memo, is its state: it counts as it was at first.
+            mutable = [found for _, name, found in walk.reads if type(found) in _MUTABLE and name not in walk.filled]
+            self._contents = [(found, self.of_objects([found])) for found in mutable]
         return self._digest
+
+    def outline(self) -> dict[str, str]:
+        """Return a short digest of each function that was reached, and the value of each constant, by name."""
+        self.digest()
+        return self._outline
+
+    def names(self) -> set[str]:
+        """Return all names that the code uses, of attributes as of globals."""
+        self.digest()
+        return self._names
 
     def of_objects(self, values: Iterable[Any]) -> str:
         """Return a digest of objects that the code uses: of data by value, of others by their class and its code."""
@@ -69,8 +89,10 @@ class CodeIdentity:
         return digest(*(part for value in values for part in walk.value(value)))
 
     def _is_outdated(self) -> bool:
-        return any(_look_up(place, name) is not found for place, name, found in self._reads) or any(
-            len(vars(kind)) != size for kind, size in self._sizes
+        return (
+            any(_look_up(place, name) is not found for place, name, found in self._reads)
+            or any(len(vars(kind)) != size for kind, size in self._sizes)
+            or any(self.of_objects([found]) != before for found, before in self._contents)
         )
 
 
@@ -89,9 +111,13 @@ def code_of_model(kind: type) -> CodeIdentity:
 class _Walk:
     """One walk over all that a class reaches."""
 
-    def __init__(self, root: type, *, with_fields: bool) -> None:
+    def __init__(self, root: type, *, with_fields: bool, opaque: frozenset[type] = frozenset()) -> None:
         self.reads: list[Read] = []
         self.sizes: list[tuple[type, int]] = []
+        self.outline: dict[str, str] = {}
+        self.filled: set[str] = set()
+        self.names: set[str] = set()
+        self._opaque = opaque
         self._changed = changed_names(root)
         self._root = root
         self._with_fields = with_fields
@@ -107,8 +133,8 @@ class _Walk:
         if isinstance(value, types.FunctionType):
             yield from self._function(value)
         elif isinstance(value, type):
-            yield qualified(value).encode()
-            if self._own.holds(value):
+            yield b"itself" if value is self._root else qualified(value).encode()  # which may be renamed
+            if self._own.holds(value) and value not in self._opaque:
                 yield from self._class(value)
         elif isinstance(value, property):
             yield from self._parts((value.fget, value.fset, value.fdel))
@@ -127,6 +153,9 @@ class _Walk:
             return _MISSING  # what the code itself changes, such as a counter, is its state and not its identity
         found = _look_up(place, name)
         self.reads.append((place, name, found))
+        if type(found) in _SCALARS or type(found) in _MUTABLE or type(found) in (tuple, frozenset):
+            module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
+            self.outline[f"{module}.{name}"] = short_text(found)
         return found
 
     def module(self, name: str, package: str | None) -> Any:
@@ -257,6 +286,7 @@ class _Walk:
                 continue
         yield from self._parts(function.__defaults__ or ())
         yield from self._parts((function.__kwdefaults__ or {}).items())
+        self.outline[f"{function.__module__}.{function.__qualname__}"] = _short_digest(function)
         yield from _Code(self, function.__globals__, cells).walk(function.__code__)
 
     def _unwrapped(self, value: Any) -> Any:
@@ -293,6 +323,9 @@ class _Code:
         flags = code.co_flags & ~_DOCSTRING_FLAG
         yield repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)).encode()
         yield code.co_exceptiontable
+        self._walk.names.update(code.co_names)
+        if mutates(code):
+            self._walk.filled.update(code.co_names)
         found: Any = _MISSING
         for step in _instructions(code):
             yield step.opname.encode()
@@ -337,6 +370,22 @@ def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
     for number, step in enumerate(steps):
         if number not in skipped:
             yield step
+
+
+def _short_digest(function: types.FunctionType) -> str:
+    """Return a digest of a function by itself, for people who ask which one was changed."""
+    return digest(repr(function.__defaults__ or ()).encode(), *_shape(function.__code__))[:12]
+
+
+def _shape(code: types.CodeType) -> Iterator[bytes]:
+    for step in _instructions(code):
+        yield step.opname.encode()
+        if isinstance(step.argval, types.CodeType):
+            yield from _shape(step.argval)
+        elif isinstance(step.argval, frozenset):
+            yield repr(sorted(step.argval, key=repr)).encode()
+        else:
+            yield repr(step.argval).encode()
 
 
 def _is_code(value: Any) -> bool:

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from planai.cli import cache
 from planai.errors import PlanaiError
 
 app = typer.Typer(
     help="Run typed task graphs once, and keep their answers.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(cache.app, name="cache")
 
 
 @app.callback()

@@ -8,6 +8,7 @@ from planai.cache.canonical import canonical
 from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
 from planai.llm.worker import LLMTaskWorker
+from planai.task import Task
 
 
 class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
@@ -20,13 +21,18 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
     include_model_in_key: bool = True
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
-        """Return what decides the answer to `task`: also the request, the model and its settings."""
+        """Return what decides the answer to `task`: also what the model is told."""
         request = self.request_for(task)
-        parts = super().key_parts(task)
-        parts["messages"] = canonical([(message.role, message.text) for message in request.messages])
-        parts["schema"] = canonical(request.schema)
-        parts["answer's code"] = code_of_model(self.answer_type()).digest().encode()
-        parts["model settings"] = canonical({**self.llm.settings(), **request.settings})
+        told = [(message.role, message.text) for message in request.messages]
+        asked = {"messages": canonical(told), "request": canonical([request.schema, request.settings])}
+        return super().key_parts(task) | asked
+
+    def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
+        """Return what decides all answers: also the model, and its settings."""
+        parts = super().profile_parts(kind)
+        parts["model settings"] = canonical(dict(self.llm.settings()))
+        if self.cache_code:
+            parts["answer"] = code_of_model(self.answer_type()).digest().encode()
         if self.include_model_in_key:
             parts["model"] = canonical(dict(self.llm.identity()))
         return parts

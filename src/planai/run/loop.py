@@ -10,7 +10,7 @@ from functools import partial
 from queue import Empty
 
 from planai.board import Board
-from planai.call import Call, Router, perform
+from planai.call import Call, Router, Scope, perform
 from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
@@ -51,6 +51,7 @@ class Run:
     state: RunState
     inbox: Inbox
     routers: dict[str, Router]
+    scope: Scope
     submitted: int = 0
     pending: deque[Call] = field(default_factory=deque)
 
@@ -61,7 +62,7 @@ class Run:
         def tell(text: str) -> None:
             self.inbox.put(Printed(key, text))
 
-        return perform(call, self.plan.nodes[key].performer, self.routers[key], tell)
+        return perform(call, self.plan.nodes[key].performer, self.routers[key], tell, self.scope)
 
     def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
         """Feed events and initial tasks until nothing is left to do."""
@@ -122,6 +123,7 @@ def run_plan(
     initial: Iterable[tuple[TaskWorker, Task]],
     executor: Executor,
     observer: Observer,
+    scope: Scope | None = None,
 ) -> RunResult:
     """Run `plan` over `initial` tasks, and return what came of it.
 
@@ -137,6 +139,7 @@ def run_plan(
         RunState(plan, executor.capacity),
         Inbox(lambda: executor.waiting > executor.capacity // 2),
         {key: plan.router(key) for key in plan.nodes},
+        Scope() if scope is None else scope,
     )
     began = time.perf_counter()
     total = len(initial) if isinstance(initial, list | tuple) else None
@@ -200,4 +203,5 @@ def _result(run: Run, began: float, total: int | None, *, interrupted: bool) -> 
         interrupted=interrupted,
         unfinished=state.dropped + state.running + never_submitted,
         total=state.board.total(),
+        remarks=[remark for worker in run.plan.keys for remark in worker.remarks(run.scope)],
     )

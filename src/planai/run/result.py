@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from planai.board import WorkerFigures
+from planai.cost import Cost
 from planai.provenance import ProvenanceChain
 from planai.task import Task
 
@@ -38,6 +39,39 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCache:
+    """What the caches of a run did.
+
+    Attributes:
+        hits: calls that were answered from a cache.
+        misses: calls of cached workers that had to compute.
+        reasons: the misses by reason.
+        waits: calls that waited for another that computed the same.
+        stored: bytes that were stored.
+        spent: what the misses took to compute.
+        saved: what the hits took to compute at first.
+        workers: the figures of each worker that asked a cache.
+        remarks: what somebody should know, such as a field by which all misses differ from earlier answers.
+    """
+
+    hits: int
+    misses: int
+    reasons: Mapping[str, int]
+    waits: int
+    stored: int
+    spent: Cost
+    saved: Cost
+    workers: Mapping[str, WorkerFigures]
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        misses = f", {self.misses} misses"
+        if self.misses:
+            misses += f" ({'; '.join(f'{reason}: {count}' for reason, count in self.reasons.items())})"
+        return f"{self.hits} hits{misses}; {self.saved.seconds:.1f} s saved, {self.spent.seconds:.1f} s spent"
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """What came of a run.
 
@@ -48,6 +82,8 @@ class RunResult:
         seconds: how long the run took.
         interrupted: whether it was stopped before everything was done.
         unfinished: calls that waited when the run was interrupted.
+        total: the figures of all workers together.
+        remarks: what workers say of the run as a whole.
     """
 
     outputs: list[Task]
@@ -57,6 +93,7 @@ class RunResult:
     interrupted: bool = False
     unfinished: int = 0
     total: WorkerFigures = field(default_factory=WorkerFigures)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -76,7 +113,24 @@ class RunResult:
     @property
     def seconds_saved(self) -> float:
         """Seconds that the replayed answers took to compute at first, summed over threads."""
-        return self.total.saved
+        return self.total.saved.seconds
+
+    @property
+    def cache(self) -> RunCache:
+        """What the caches did."""
+        total = self.total
+        asked = {key: figures for key, figures in self.workers.items() if figures.hits or figures.misses}
+        return RunCache(
+            total.hits,
+            total.misses,
+            dict(total.reasons.most_common()),
+            total.waits,
+            total.stored,
+            total.spent,
+            total.saved,
+            asked,
+            tuple(self.remarks),
+        )
 
 
 def _shown(value: object, show: Callable[[object], str]) -> str:

@@ -10,7 +10,7 @@ from itertools import count
 
 from planai.board import Board, WorkerFigures
 from planai.call import Call
-from planai.errors import ConfigurationError
+from planai.errors import CacheMiss, ConfigurationError
 from planai.events import Event, Failed, Finished, Output, Parked, Stopped, Submitted, Woken
 from planai.plan import Node, Plan
 from planai.provenance import INITIAL, ROOT, Provenance
@@ -112,6 +112,7 @@ class RunState:
         call = self._running.pop(event.call)
         self._slots.release(call)
         again = call.attempt < self._plan.nodes[call.worker].retries and not self.stopped
+        again = again and not isinstance(event.error, CacheMiss)  # which is a miss as often as it is tried
         self.board.see(event, retried=again)
         if again:
             self._retry(call)

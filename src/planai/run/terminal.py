@@ -44,6 +44,8 @@ class Reporter(Observer):
         hidden = len(result.failures) - SHOWN_FAILURES
         if hidden > 0:
             self._say(f"planai: and {hidden} more failures; see RunResult.failures")
+        for remark in result.remarks:
+            self._say(f"planai: {remark}")
         if result.interrupted:
             self._say(
                 f"planai: interrupted with {result.unfinished} calls left; "
@@ -87,6 +89,8 @@ class Progress(Reporter):
             live, self._live = self._live, None
         if live is not None:
             live.stop()
+        if result.cache.workers:
+            self._say(f"planai: cache of {self._title!r}: {result.cache}")
         super().ended(result)
 
 
@@ -109,7 +113,7 @@ def _cells(row: WorkerFigures) -> tuple[str, ...]:
         str(row.completed),
         str(row.hits) if row.hits or row.misses else "",
         f"[red]{row.failed}[/red]" if row.failed else "",
-        f"{row.saved:.1f}" if row.saved else "",
+        f"{row.saved.seconds:.1f}" if row.saved.seconds else "",
     )
 
 

@@ -3,328 +3,266 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from planai.cache.store import Info, Record
+from planai.cache.store import Info, Order, Record
+from planai.cache.stores.database import Database, Operation, Transaction
+from planai.cache.stores.large import LargeFiles
+from planai.cache.stores.schema import from_column, number_of, prepare, to_column
+from planai.cache.stores.touches import Touches
+from planai.cache.stores.upkeep import Upkeep
+from planai.cache.stores.verify import verify
+from planai.cost import Cost
 
 FILE = "planai.sqlite3"
 """The name of the database in the cache folder; SQLite keeps ``-wal`` and ``-shm`` files beside it while in use."""
 
-_BUSY_SECONDS = 30.0
-_RETRY_SECONDS = 0.005
+LARGE = 128 * 2**10
+"""From how many bytes on a payload is kept as a file of its own."""
+
 _TOUCHES_KEPT = 10_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    digest INTEGER NOT NULL, space TEXT NOT NULL, key TEXT NOT NULL, stored REAL NOT NULL, used REAL NOT NULL,
-    expires REAL, seconds REAL NOT NULL, size INTEGER NOT NULL, payload BLOB NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS by_digest ON entries (digest);
-CREATE INDEX IF NOT EXISTS by_use ON entries (space, used, size, expires);
-"""
+_KEYS_AT_ONCE = 500
+
+_GET = """SELECT space, key, file, size, payload, stored, expires, stale, seconds, tokens, dollars, about
+    FROM entries WHERE digest = ?"""
+_BEFORE = "SELECT (SELECT file FROM entries WHERE digest = ?), (SELECT cleared FROM spaces WHERE space = ?)"
+_PUT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CLEAR = "INSERT INTO spaces VALUES (?, 1) ON CONFLICT (space) DO UPDATE SET cleared = cleared + 1"
+_SCAN = "SELECT space, key, stored, used, expires, size, hits, seconds, tokens, dollars, about FROM entries"
+_SCAN_SPACE = f"{_SCAN} WHERE rowid IN (SELECT rowid FROM entries WHERE space = ?)"  # noqa: S608 - in the order of the file
+_ORDERS: dict[Order, str] = {"used": "used", "cost": "seconds / MAX(size, 1), used"}
 
 
 class DiskStore:
-    """Keeps records in ``folder/planai.sqlite3``, private to their owner.
+    """Keeps records in ``folder/planai.sqlite3``, and large payloads in files beside it, private to their owner.
 
     A record is found by the first 8 bytes of a digest of its space and key; space and key are compared on reading, so
-    that a collision is a miss. Rows are appended, which is cheaper than to spread them by their digest.
+    that a collision is a miss. Rows are appended, which is cheaper than to spread them by their digest. The payload is
+    the last column of the row, where it costs a scan little: in a table of its own it would cost each put and get more.
 
-    Threads take turns in reading: SQLite lets other threads run at each step, so that many readers at once would cost
-    several times the CPU. Threads that write at the same time are served by one transaction: whoever holds the lock
-    writes for all that wait. That records were used is kept in memory and written with the next write.
+    That records were used is kept in memory and written with the next write.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / FILE
-        self._wal = f"{self._path}-wal"
-        self._reading = threading.RLock()
-        self._writing = threading.Lock()
-        self._waiting: deque[_Ticket] = deque()
-        self._forget()
+        self._folder = Path(folder)
+        self._large = LargeFiles(self._folder)
+        self._touches: Touches[int] = Touches()
+        self._upkeep = Upkeep(self._touches, self._large)
+        self._database = Database(self._folder / FILE, prepare, self._upkeep.begin)
+        self._swept = False
+        self._process = os.getpid()
 
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
-        number = _number(space, key)
-        sql = "SELECT space, key, payload, stored, expires, seconds FROM entries WHERE digest = ?"
-        with self._reading:
-            row = self._current_reader().execute(sql, (number,)).fetchone()
-        if row is None or row[:2] != (space, key):
+        number = number_of(space, key)
+        row = self._database.row(_GET, (number,))
+        if row is None or row[:2] != (to_column(space), to_column(key)):
             return None
+        payload = row[4] if row[2] is None else self._large.read(row[2], row[3])
+        if payload is None:
+            return self._get_again(space, key, number, row[2])
         self._touch(number)
-        return Record(*row[2:])
+        return Record(payload, row[5], row[6], row[7], Cost(*row[8:11]), row[11])
 
-    def put(self, space: str, key: str, record: Record) -> None:
-        """Keep `record`."""
-        row = (
-            _number(space, key),
-            space,
-            key,
-            record.stored_at,
-            time.time(),
-            record.expires_at,
-            record.seconds,
-            len(record.payload),
-            record.payload,
-        )
-        self._write(lambda db: db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
+    def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
+        """Keep `record`, and tell whether it was kept."""
+        number, size = number_of(space, key), len(record.payload)
+        file, payload = None, record.payload
+        if size >= LARGE:
+            self._database.open()
+            file, payload = self._large.write(number, record.payload), b""
+        times = record.stored_at, time.time(), record.expires_at, record.stale_at
+        row = (number, to_column(space), to_column(key), *times, *record.cost, size, file, record.about, payload)
+        try:
+            kept = bool(self._write(partial(self._insert, row, generation)))
+        except Exception:
+            self._drop(file)
+            raise
+        if not kept:
+            self._drop(file)
+        return kept
 
     def delete(self, space: str, keys: Iterable[str] | None = None) -> int:
         """Remove records."""
         if keys is None:
-            return int(self._write(lambda db: db.execute("DELETE FROM entries WHERE space = ?", (space,)).rowcount))
-        rows = [(_number(space, key), space, key) for key in keys]
-        sql = "DELETE FROM entries WHERE digest = ? AND space = ? AND key = ?"
-        return int(self._write(lambda db: sum(db.execute(sql, row).rowcount for row in rows)))
+            return int(self._write(partial(self._clear, to_column(space))))
+        rows = [(number_of(space, key), to_column(space), to_column(key)) for key in keys]
+        return int(self._write(partial(self._delete, rows)))
 
-    def scan(self, space: str) -> list[Info]:
-        """Return what is known of all records, the least recently used first."""
-        self._flush()
-        sql = "SELECT key, stored, used, expires, size FROM entries WHERE space = ? ORDER BY used"
-        with self._reading:
-            rows = self._current_reader().execute(sql, (space,)).fetchall()
-        return [Info(*row) for row in rows]
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+        """Return what is known of records, the least recently used first."""
+        wanted = None if keys is None else set(keys)
+        if wanted is None:  # else a run asks about a few keys at each miss, and a write each time would be dear
+            self._flush()
+        if space is None:
+            rows = self._database.rows(_SCAN)
+        elif wanted is None:
+            rows = self._database.rows(_SCAN_SPACE, (to_column(space),))
+        else:
+            rows = self._rows_of(space, wanted)
+        found = [_info(row) for row in rows]
+        if space is None and wanted is not None:
+            found = [info for info in found if info.key in wanted]
+        return sorted(found, key=lambda info: info.used_at)
 
     def touch(self, space: str, key: str) -> None:
         """Mark a record used."""
-        self._touch(_number(space, key))
+        self._touch(number_of(space, key))
 
-    def trim(self, space: str, now: float, entries: int | None, size: int | None) -> int:
-        """Remove what has expired, then the least recently used."""
+    def trim(self, space: str, now: float, entries: int | None, size: int | None, order: Order = "used") -> int:
+        """Remove what has expired, then what is first in `order`."""
+        return int(self._write(partial(self._trim, to_column(space), now, entries, size, _ORDERS[order])))
 
-        def cut(connection: sqlite3.Connection) -> int:
-            self._write_touches(connection)
-            sql = "DELETE FROM entries WHERE space = ? AND expires <= ?"
-            gone = connection.execute(sql, (space, now)).rowcount
-            kept, used = connection.execute(
-                "SELECT COUNT(*), TOTAL(size) FROM entries WHERE space = ?", (space,)
-            ).fetchone()
-            oldest = connection.execute("SELECT rowid, size FROM entries WHERE space = ? ORDER BY used", (space,))
-            surplus: list[tuple[int]] = []
-            while (entries is not None and kept > entries) or (size is not None and used > size):
-                number, length = oldest.fetchone()
-                surplus.append((number,))
-                kept -= 1
-                used -= length
-            connection.executemany("DELETE FROM entries WHERE rowid = ?", surplus)
-            return int(gone + len(surplus))
-
-        return int(self._write(cut))
+    def generation(self, space: str) -> int:
+        """Return how often the space was cleared."""
+        row = self._database.row("SELECT cleared FROM spaces WHERE space = ?", (to_column(space),))
+        return 0 if row is None else int(row[0])
 
     def version(self) -> Hashable:
         """Return what the write-ahead log looks like: every commit of any process changes it."""
-        try:
-            status = os.stat(self._wal)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
-        except FileNotFoundError:
-            return None
-        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if seen == self._own_write:
-            return self._own_version
-        return seen
+        return self._database.version()
 
     def close(self) -> None:
         """Write what is kept in memory, and close all connections."""
         with contextlib.suppress(sqlite3.Error, OSError):
-            self._flush()
-        with self._reading, self._writing:
-            self._close_connections()
+            if self._database.is_current():  # or there is nobody left to whom it would mean something
+                self._flush()
+        self._database.close()
+
+    def verify(self, *, repair: bool = False) -> list[str]:
+        """Look whether everything is whole and private, and return one sentence for each problem.
+
+        Args:
+            repair: mend what is found: make files private, forget entries whose file is gone, remove files that belong
+                to no entry, and move a database that is damaged aside, to ``planai.sqlite3.damaged-1`` and so on.
+
+        Raises:
+            OSError: the folder may not be read, or not be changed by this user.
+        """
+        return list(verify(self._folder / FILE, self._database, self._large, repair=repair))
 
     def before_fork(self) -> None:
         """Hold all locks and close the connections, which may not be shared with a child."""
-        self._reading.acquire()
-        self._writing.acquire()
-        self._close_connections()
+        self._database.before_fork()
+        self._touches.before_fork()
 
     def after_fork(self) -> None:
         """Release the locks; the next use opens new connections."""
-        self._writing.release()
-        self._reading.release()
+        is_child = os.getpid() != self._process
+        self._process = os.getpid()
+        self._touches.after_fork(is_child=is_child)
+        self._database.after_fork(is_child=is_child)
 
     def __del__(self) -> None:
         self.close()
 
-    # ---- connections: one that reads and one that writes, each used under its lock
+    # ---- parts of transactions
 
-    def _close_connections(self) -> None:
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                connection.close()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._touched: dict[int, float] = {}
-        self._file: tuple[int, int] | None = None
-        self._reader: sqlite3.Connection | None = None
-        self._writer: sqlite3.Connection | None = None
-        self._writer_file: tuple[int, int] | None = None
-        self._own_write: Hashable = None
-        self._own_version: Hashable = None
-
-    def _current_reader(self) -> sqlite3.Connection:
-        """Return the reader of the file that is in the folder now, which may have been removed or replaced."""
-        if self._reader is None or not self._is_current():
-            self._open()
-        return self._reader  # type: ignore[return-value]  # _open has set it
-
-    def _is_current(self) -> bool:
-        try:
-            status = os.stat(self._path)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
-        except FileNotFoundError:
+    def _insert(self, row: tuple[Any, ...], generation: int | None, transaction: Transaction) -> bool:
+        file, cleared = transaction.execute(_BEFORE, row[:2]).fetchone()
+        if generation is not None and generation != (cleared or 0):
             return False
-        return self._file == (status.st_dev, status.st_ino)
+        transaction.execute(_PUT, row)
+        if file is not None:
+            self._upkeep.remove_file(transaction, file)
+        return True
 
-    def _open(self) -> None:
-        with self._writing:
-            self._close_connections()
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        reader = self._connect(_SCHEMA)
-        status = self._path.stat()
-        self._reader, self._file = reader, (status.st_dev, status.st_ino)
+    def _delete(self, keys: list[tuple[Any, ...]], transaction: Transaction) -> int:
+        sql = "SELECT rowid, file FROM entries WHERE digest = ? AND space = ? AND key = ?"
+        return sum(self._upkeep.remove(transaction, transaction.execute(sql, key).fetchall()) for key in keys)
 
-    def _connect(self, script: str = "") -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=16
-        )
-        try:
-            # Of a new file: three rows of 2 kB, where 4096 has room for one.
-            connection.execute("PRAGMA page_size = 8192")
-            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(script)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def _clear(self, space: str | bytes, transaction: Transaction) -> int:
+        sql = "SELECT file FROM entries WHERE space = ? AND file IS NOT NULL"
+        for (file,) in transaction.execute(sql, (space,)).fetchall():
+            self._upkeep.remove_file(transaction, file)
+        transaction.execute(_CLEAR, (space,))
+        return transaction.execute("DELETE FROM entries WHERE space = ?", (space,)).rowcount
 
-    # ---- writing
+    def _trim(
+        self,
+        space: str | bytes,
+        now: float,
+        entries: int | None,
+        size: int | None,
+        order: str,
+        transaction: Transaction,
+    ) -> int:
+        sql = "SELECT rowid, file FROM entries WHERE space = ? AND expires <= ?"
+        gone = self._upkeep.remove(transaction, transaction.execute(sql, (space, now)).fetchall())
+        kept, used = transaction.execute(
+            "SELECT COUNT(*), TOTAL(size) FROM entries WHERE space = ?", (space,)
+        ).fetchone()
+        first = transaction.execute(f"SELECT rowid, size FROM entries WHERE space = ? ORDER BY {order}", (space,))  # noqa: S608 - from a table
+        surplus: list[int] = []
+        while (entries is not None and kept > entries) or (size is not None and used > size):
+            number, length = first.fetchone()
+            surplus.append(number)
+            kept -= 1
+            used -= length
+        sql = "SELECT rowid, file FROM entries WHERE rowid = ?"
+        return gone + sum(self._upkeep.remove(transaction, transaction.execute(sql, (n,)).fetchall()) for n in surplus)
 
-    def _write(self, operation: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Let `operation` be part of the next transaction, and return its result when that is on disk."""
-        with self._reading:
-            self._current_reader()
-        ticket = _Ticket(operation)
-        self._waiting.append(ticket)
-        with self._writing:
-            if not ticket.done:
-                self._commit()
-        return ticket.result()
+    # ---- helpers
 
-    def _commit(self) -> None:
-        """Do everything that waits, in one transaction."""
-        tickets = []
-        while self._waiting:
-            tickets.append(self._waiting.popleft())
-        try:
-            if self._writer is None or self._writer_file != self._file:
-                self._renew_writer()
-            self._transact(self._writer, tickets)  # type: ignore[arg-type]  # renewed above
-        except Exception as error:  # noqa: BLE001 - handed to those who asked for it
-            if len(tickets) == 1:
-                tickets[0].fail(error)
-                return
-            for ticket in tickets:  # one by one, so that nobody suffers for another's mistake
-                self._waiting.append(ticket)
-                self._commit()
-        except BaseException:  # Ctrl-C: whoever waits for the lock does what is left
-            self._waiting.extendleft(reversed(tickets))
-            raise
+    def _get_again(self, space: str, key: str, number: int, missing: str) -> Record | None:
+        """Return what has taken the place of a record whose file is gone; forget it where nothing has."""
+        row = self._database.row("SELECT file FROM entries WHERE digest = ?", (number,))
+        if row is None:
+            return None
+        if row[0] != missing:
+            return self.get(space, key)
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._write(lambda db: db.execute("DELETE FROM entries WHERE digest = ? AND file = ?", (number, missing)))
+        return None
 
-    def _renew_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._own_write = self._own_version = None
-        self._writer = self._connect()
-        self._writer_file = self._file
-
-    def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            before, others = self.version(), _commits_of_others(connection)
-            self._write_touches(connection)
-            for ticket in tickets:
-                ticket.run(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        for ticket in tickets:
-            ticket.done = True
-        self._own_write = None
-        seen = self.version()
-        if _commits_of_others(connection) == others:  # the log looks as it does by our doing alone
-            self._own_version, self._own_write = before, seen
-
-    def _write_touches(self, connection: sqlite3.Connection) -> None:
-        touched, self._touched = self._touched, {}
-        rows = [(when, number) for number, when in list(touched.items())]  # a list, as readers may still add
-        connection.executemany("UPDATE entries SET used = ? WHERE digest = ?", rows)
+    def _rows_of(self, space: str, keys: Iterable[str]) -> list[Any]:
+        wanted = {(to_column(space), to_column(key)) for key in keys}
+        numbers = [number_of(space, key) for key in keys]
+        found = []
+        for begin in range(0, len(numbers), _KEYS_AT_ONCE):
+            some = tuple(numbers[begin : begin + _KEYS_AT_ONCE])
+            found += self._database.rows(f"{_SCAN} WHERE digest IN ({', '.join('?' * len(some))})", some)
+        return [row for row in found if row[:2] in wanted]
 
     def _touch(self, number: int) -> None:
-        self._touched[number] = time.time()
-        if len(self._touched) > _TOUCHES_KEPT:
+        if self._touches.add(number) > _TOUCHES_KEPT:
             try:
                 self._flush()
             except (sqlite3.Error, OSError):  # recency is a matter of speed: where nothing can be written, let it go
-                self._touched = {}
+                self._touches.take()
 
     def _flush(self) -> None:
-        if self._touched:
+        if self._touches:
             self._write(lambda _: None)
 
+    def _drop(self, file: str | None) -> None:
+        if file is not None:
+            self._large.remove(file)
 
-class _Ticket:
-    """A write that waits for its transaction."""
+    def _write(self, operation: Operation) -> Any:
+        result = self._database.write(operation)
+        if not self._swept:
+            self._swept = True
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._sweep()
+        return result
 
-    __slots__ = ("_error", "_operation", "_result", "done")
-
-    def __init__(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
-        self._operation = operation
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.done = False
-
-    def run(self, connection: sqlite3.Connection) -> None:
-        self._result = self._operation(connection)
-
-    def fail(self, error: BaseException) -> None:
-        self._error = error
-        self.done = True
-
-    def result(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._result
+    def _sweep(self) -> None:
+        """Remove files without a row, as a process leaves that dies between the two."""
+        seen = list(self._large.names())
+        if seen:
+            known = {file for (file,) in self._database.rows("SELECT file FROM entries WHERE file IS NOT NULL")}
+            for name in self._large.orphans(known, seen):
+                self._large.remove(name)
 
 
-def _number(space: str, key: str) -> int:
-    encoded = space.encode("utf-8", "surrogatepass")
-    hashed = hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8)
-    hashed.update(key.encode("utf-8", "surrogatepass"))
-    return int.from_bytes(hashed.digest(), "big", signed=True)
-
-
-def _commits_of_others(connection: sqlite3.Connection) -> int:
-    """Return a number that changes when another connection commits."""
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _patiently(use: Callable[[], object]) -> None:
-    """Try until nobody else is in the way: SQLite itself does not wait where a file is just being made."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            use()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
+def _info(row: tuple[Any, ...]) -> Info:
+    space, key, stored, used, expires, size, hits, seconds, tokens, dollars, about = row
+    cost = Cost(seconds, tokens, dollars)
+    return Info(from_column(space), from_column(key), stored, used, expires, size, hits, cost, about)

@@ -1,0 +1,91 @@
+"""About: how an entry came about, written beside it as JSON, so that people can be told.
+
+It decides nothing: the key does. What is written here is never a secret, and long values are cut, with a digest in
+place of the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+PROFILES = "profiles of "
+"""Begins the names of the spaces in which workers' profiles are kept; see `Profile`."""
+
+QUESTIONS = "questions of "
+"""Begins the names of the spaces that tell which look-ups in the provenance decide the answer at a key."""
+
+QUARANTINE = "quarantine"
+"""The space to which damaged entries are moved: under ``space + newline + key``, with the reason as `about`."""
+
+
+class About(NamedTuple):
+    """How one entry came about.
+
+    Attributes:
+        id: 16 hexadecimal digits that name the answer in `sources` of others.
+        profile: the digest of the worker's `Profile` when it computed this.
+        parts: what else was in the key: the digest of each part by its name, such as ``task``.
+        input: the class of the input task, as ``module:Class``.
+        fields: the input's fields, as short texts.
+        sources: ids of the entries that the input was computed from.
+        outputs: the classes of what was published, in order.
+        reads: what the computation looked up in its input's provenance, as (what, digest of what it found).
+        kind: ``answer``, or ``question`` for what only tells which reads decide; a question has the id of the answers
+            that it leads to, and no value to show.
+    """
+
+    id: str
+    profile: str = ""
+    parts: dict[str, str] = {}
+    input: str = ""
+    fields: dict[str, str] = {}
+    sources: list[str] = []
+    outputs: list[str] = []
+    reads: list[tuple[str, str]] = []
+    kind: str = "answer"
+
+    def dump(self) -> bytes:
+        """Return it as JSON, without what is empty."""
+        return json.dumps({name: value for name, value in self._asdict().items() if value}, ensure_ascii=True).encode()
+
+
+class Profile(NamedTuple):
+    """What decides all answers of a worker alike: kept once, however many answers there are.
+
+    Attributes:
+        worker: the class of the worker, as ``module:Class``.
+        parts: the digest of each part by its name, such as ``code`` and ``settings``.
+        code: the digest of each function, and the value of each constant, that the worker's code reaches.
+        settings: the worker's settings, as short texts.
+        outputs: the digest of each output type's schema.
+    """
+
+    worker: str
+    parts: dict[str, str]
+    code: dict[str, str]
+    settings: dict[str, str]
+    outputs: dict[str, str]
+
+    def dump(self) -> bytes:
+        """Return it as JSON."""
+        return json.dumps(self._asdict(), ensure_ascii=True).encode()
+
+
+def load_about(text: bytes) -> About | None:
+    """Return what was written beside an entry; None for nothing, or what is no such thing."""
+    loaded: About | None = _load(About, text)
+    return loaded
+
+
+def load_profile(text: bytes) -> Profile | None:
+    """Return a profile; None for what is no such thing."""
+    loaded: Profile | None = _load(Profile, text)
+    return loaded
+
+
+def _load(kind: Any, text: bytes) -> Any:
+    try:
+        return kind(**json.loads(text))
+    except (ValueError, TypeError):
+        return None

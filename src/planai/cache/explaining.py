@@ -1,0 +1,193 @@
+"""ExplainingTaskWorker: a worker that can say why an answer is there, or is not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from planai.cache.about import PROFILES, About, Profile, load_about, load_profile
+from planai.cache.cache import EXPIRED, PROVENANCE
+from planai.cache.explain import Difference, nearest
+from planai.cache.key import key_of
+from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, change_between, volatile_field, words_for
+from planai.cache.store import Info
+from planai.cache.storing import StoringTaskWorker
+from planai.cache.tracing import is_traced
+from planai.call import Scope, current_activation
+from planai.cost import FREE, Cost
+from planai.task import Task
+
+_PROFILES_TRIED = 8
+_SAMPLE = 50
+_COMPARED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an answer is there, or is not.
+
+    Attributes:
+        worker: what the worker is called in keys.
+        key: the key of the answer, before what is looked up in the provenance.
+        hit: whether there is an answer that can be used.
+        reason: why not, in a few words.
+        differences: what differs from the nearest earlier answer; empty for a hit.
+        nearest: how the nearest earlier answer came about; for a hit, how this one did.
+        stored_at: when that was stored, in seconds since the epoch; None where there is none.
+        cost: what it took to compute.
+        size: its bytes.
+    """
+
+    worker: str
+    key: str
+    hit: bool
+    reason: str = ""
+    differences: list[Difference] = field(default_factory=list)
+    nearest: About | None = None
+    stored_at: float | None = None
+    cost: Cost = FREE
+    size: int = 0
+
+    def __str__(self) -> str:
+        who = f"{self.worker!r} at the key {self.key[:16]!r}"
+        if self.hit:
+            return f"{who} is a hit: {self._entry()}"
+        lines = [f"{who} is a miss: {self.reason}"]
+        if self.nearest is not None:
+            lines.append(f"  the nearest earlier answer, {self.nearest.id}, was {self._entry()}")
+        lines += [f"  {item.part} {item.name}: {item.old} -> {item.new}" for item in self.differences]
+        return "\n".join(lines)
+
+    def _entry(self) -> str:
+        age = time.time() - (self.stored_at or 0.0)
+        return f"stored {age:.0f} s ago, took {self.cost.seconds:.3g} s to compute, {self.size} bytes"
+
+
+class ExplainingTaskWorker(StoringTaskWorker):
+    """A worker that can say why an answer is there, or is not."""
+
+    def explain(self, task: Task) -> Explanation:
+        """Return why the answer to `task` is there, or is not: the nearest earlier answer, and what differs.
+
+        >>> import tempfile
+        >>> from planai import CachedTaskWorker, Task
+        >>> class Number(Task):
+        ...     value: int
+        >>> class Square(CachedTaskWorker):
+        ...     output_types = [Number]
+        ...     def consume_work(self, task: Number) -> None:
+        ...         self.publish_work(Number(value=task.value ** 2))
+        >>> square = Square(cache_dir=tempfile.mkdtemp())
+        >>> square.explain(Number(value=3)).reason
+        'nothing was stored by this worker before'
+        >>> square.consume_work(Number(value=3))
+        >>> square.explain(Number(value=3)).hit, square.explain(Number(value=4)).reason
+        (True, 'new input')
+        """
+        key = self._key(task)
+        cache = self.get_cache()
+        find = self._finder(task)
+        last = cache.resolve(key, find)
+        if cache.has(key, find):
+            return self._explanation(key, cache.known([last]), hit=True)
+        if not is_traced(type(self)):  # a key of the user's own making has no parts
+            return Explanation(self.space, key, hit=False, reason=EXPIRED if cache.known([last]) else NEW_KEY)
+        profile, parts = self.profile(type(task)), self.parts(task)
+        about = self.about(key, task)._replace(profile=profile, parts=parts)
+        known = cache.known([last])
+        if known:
+            return self._explanation(key, known, reason=EXPIRED)
+        return self._compare(key, about, self.describe(type(task)), looked_up=last != key)
+
+    def remarks(self, scope: Scope) -> list[str]:
+        """Return that all misses of the run differ from other answers in the same field only, if they do."""
+        sample: list[About] = scope.notes.get((self, "sample"), [])
+        if not sample:
+            return []
+        name = volatile_field(sample, self.get_cache().notes(self.space))
+        if name is None:
+            return []
+        remark = (
+            f"{self.name} computes again and again what differs from earlier answers in {name!r} only: "
+            f"if {name!r} decides nothing, mark it with Annotated[..., CacheIgnore()]"
+        )
+        return [remark]
+
+    def expected_cost(self) -> Cost | None:
+        """Return what an answer of this worker took to compute on the average."""
+        known = self.get_cache().notes(self.space)
+        if not known:
+            return None
+        total = Cost()
+        for info in known:
+            total = total.plus(info.cost)
+        return Cost(total.seconds / len(known), round(total.tokens / len(known)), total.dollars / len(known))
+
+    def _reason(self, key: str, known: str) -> str:
+        """Return why the present call is a miss, in a few words."""
+        activation = current_activation()
+        if known or activation is None or "parts" not in activation.notes:
+            return known or NEW_KEY
+        profile, parts = activation.notes["parts"]
+        notes, profiles = activation.scope.notes, self._earlier_profiles()
+        others = {key_of(name, parts): name for name in list(profiles)[-_PROFILES_TRIED:] if name != profile}
+        found = self.get_cache().known(others) if others else []
+        if found:
+            name = others[max(found, key=lambda info: info.stored_at).key]
+            return self._change(profile, type(activation.tasks[0]), name, profiles[name])
+        if profile in profiles and len(notes.setdefault((self, "sample"), [])) < _SAMPLE:
+            notes[self, "sample"].append(self.about(key, activation.tasks[0]))
+        return NEW_INPUT if profiles else FIRST
+
+    def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> str:
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        known: str | None = notes.get((self, "change", name, profile))
+        if known is None:
+            known = notes[self, "change", name, profile] = change_between(old, self.describe(kind))
+        return known
+
+    def _earlier_profiles(self) -> dict[str, Profile]:
+        """Return the profiles that the worker had when the run first asked, the oldest first."""
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        known: dict[str, Profile] | None = notes.get((self, "earlier profiles"))
+        if known is None:
+            known = notes[self, "earlier profiles"] = self._profiles()
+        return known
+
+    def _profiles(self) -> dict[str, Profile]:
+        """Return the profiles that the worker had up to now, the oldest first."""
+        infos = sorted(self.get_cache().notes(PROFILES + self.space), key=lambda info: info.stored_at)
+        loaded = {info.key: load_profile(info.about) for info in infos}
+        return {name: profile for name, profile in loaded.items() if profile is not None}
+
+    def _compare(self, key: str, about: About, profile: Profile, *, looked_up: bool) -> Explanation:
+        """Explain a miss by the nearest earlier answer."""
+        cache, profiles = self.get_cache(), self._profiles()
+        infos = cache.known([key_of(name, about.parts) for name in profiles if name != about.profile])
+        infos = infos or cache.notes(self.space)[-_COMPARED:]
+        candidates = {found.id: (info, found) for info in infos if (found := load_about(info.about)) is not None}
+        near = nearest(about, ((found, profiles.get(found.profile)) for _, found in candidates.values()), profile)
+        if near is None:
+            return Explanation(self.space, key, hit=False, reason=NEW_INPUT if profiles else FIRST)
+        same_input = near.about.parts.get("task") == about.parts.get("task")
+        differences = near.differences
+        reason = PROVENANCE if looked_up else words_for(differences) if same_input else NEW_INPUT
+        return self._explanation(key, [candidates[near.about.id][0]], reason=reason, differences=differences)
+
+    def _explanation(
+        self,
+        key: str,
+        infos: list[Info],
+        *,
+        hit: bool = False,
+        reason: str = "",
+        differences: list[Difference] | None = None,
+    ) -> Explanation:
+        info: Any = infos[0] if infos else None
+        if info is None:
+            return Explanation(self.space, key, hit, reason, differences or [])
+        about = load_about(info.about)
+        return Explanation(self.space, key, hit, reason, differences or [], about, info.stored_at, info.cost, info.size)

@@ -1,0 +1,208 @@
+"""KeyedTaskWorker: a worker that knows all that decides its answers, and makes keys of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from pydantic import Field
+
+from planai.cache.about import Profile
+from planai.cache.canonical import canonical, digest, ignored_fields, qualified, stand_ins
+from planai.cache.changes import changed_names, filled_names
+from planai.cache.key import digest_of_parts, key_of, schemas_of
+from planai.cache.memo import per_class
+from planai.cache.shown import short_text
+from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
+from planai.call import current_activation
+from planai.task import Task
+from planai.worker import TaskWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The profile of a worker, as it was found at a certain time.
+
+    Attributes:
+        digest: what stands for the profile in keys.
+        values: the attributes of the worker then.
+    """
+
+    digest: str
+    values: tuple[tuple[str, Any], ...]
+
+    def holds_for(self, attributes: dict[str, Any]) -> bool:
+        """Tell whether the worker has the same attributes still."""
+        return all(attributes.get(name) is value for name, value in self.values)
+
+
+class KeyedTaskWorker(TaskWorker):
+    """A worker that knows all that decides its answers.
+
+    Attributes:
+        cache_code: whether the worker's code, and that of the types it consumes and publishes, decides. With False,
+            answers are kept when the code changes: change `cache_name` or a setting when they no longer hold.
+        cache_name: what the worker is called in keys, in place of its class and module, so that these may be renamed.
+    """
+
+    cache_code: bool = True
+    cache_name: str | None = Field(default=None, min_length=1)
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.__dict__["_first"] = {}
+
+    # ---- what subclasses may override
+
+    def extra_cache_key(self, task: Any) -> str:
+        """Return what decides the answer besides the task, the settings and the code."""
+        return ""
+
+    def get_cache_key(self, task: Any) -> str:
+        """Return the key of the answer to `task`.
+
+        An override replaces all of it: code and settings, and what is looked up in the task's provenance, count only
+        where ``super().get_cache_key(task)`` is part of the result. Keys of different workers never meet.
+
+        Raises:
+            UnkeyableValue: a field of the task, or a setting, has no identity; the message names it.
+        """
+        profile, parts = self.profile(type(task)), self.parts(task)
+        activation = current_activation()
+        if activation is not None and activation.worker is self:
+            activation.notes["parts"] = (profile, parts)
+        return key_of(profile, parts)
+
+    def key_parts(self, task: Any) -> dict[str, bytes]:
+        """Return what decides the answer to `task`, but not to all tasks, by name."""
+        parts = {"task": canonical(task, f"the key of {self.name!r}: {type(task).__name__}")}
+        extra = self.extra_cache_key(task)
+        if extra != "":
+            parts["extra"] = canonical(extra, f"extra_cache_key of {self.name!r}")
+        return parts
+
+    def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
+        """Return what decides the answers to all tasks of the type `kind`, by name."""
+        parts = {
+            "worker": self.space.encode(),
+            "outputs": canonical(schemas_of(self.output_types)),
+            "settings": canonical(self._settings(), f"the key of {self.name!r}: settings"),
+            "attributes": self._attributes().encode(),
+        }
+        if self.cache_code:
+            parts["code"] = code_of_worker(type(self)).digest().encode()
+            parts["input"] = code_of_model(kind).digest().encode()
+            parts["types"] = canonical([code_of_model(one).digest() for one in self.output_types])
+        return parts
+
+    # ---- what the cache uses
+
+    @property
+    def space(self) -> str:
+        """What the worker is called in keys."""
+        return self.cache_name or qualified(type(self))
+
+    def parts(self, task: Task) -> dict[str, str]:
+        """Return the digest of each of the `key_parts`."""
+        return {name: digest(part) for name, part in self.key_parts(task).items()}
+
+    def profile(self, kind: type[Task]) -> str:
+        """Return the digest of what decides the answers to all tasks of the type `kind`.
+
+        Within a run it is worked out once, and again when the worker has got another attribute.
+        """
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        known: Known | None = notes.get((self, kind))
+        if known is None or not known.holds_for(self.__dict__):
+            parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
+            changed = changed_names(type(self)) | _INTERNAL
+            values = tuple((name, value) for name, value in self.__dict__.items() if name not in changed)
+            known = notes[self, kind] = Known(digest_of_parts(parts), values)
+        return known.digest
+
+    def describe(self, kind: type[Task]) -> Profile:
+        """Return the profile for people who ask what has changed."""
+        logic = CodeIdentity(type(self), opaque=self.output_types).digest() if self.cache_code else ""
+        return Profile(
+            worker=self.space,
+            parts={name: digest(part) for name, part in self.profile_parts(kind).items()} | {"logic": logic},
+            code=self._outline(kind) if self.cache_code else {},
+            settings={name: short_text(value) for name, value in self._settings().items()},
+            outputs=schemas_of(self.output_types),
+        )
+
+    def _outline(self, kind: type[Task]) -> dict[str, str]:
+        """Return a short digest of each function, and the value of each constant, of the worker and its types."""
+        outline: dict[str, str] = {}
+        for one in (kind, *self.output_types):
+            outline |= code_of_model(one).outline()
+        return outline | code_of_worker(type(self)).outline()
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings that the worker's own classes declare, without those marked with `CacheIgnore`."""
+        settings = {name: self._deciding(name, getattr(self, name)) for name in _deciding_settings(type(self))}
+        return settings | {name: function(settings[name]) for name, function in stand_ins(type(self)).items()}
+
+    def _attributes(self) -> str:
+        """Return a digest of the attributes that the worker was given besides its settings.
+
+        What its calls assign to, such as a counter, and what its methods fill, such as a memo, count as they were at
+        first.
+        """
+        own = {**self.__dict__, **(self.__pydantic_private__ or {})}
+        given = {name: value for name, value in own.items() if self._counts(name)}
+        if not given:
+            return ""
+        filled = filled_names(type(self))
+        first: dict[str, Any] = self.__dict__["_first"]
+        of_objects = code_of_worker(type(self)).of_objects
+        parts = []
+        for name, value in sorted(given.items(), key=itemgetter(0)):
+            known = first.get(f"{name}, filled", (None, ""))
+            if known[0] is not value or name not in filled:
+                known = (value, of_objects([(name, self._deciding(name, value))]))
+                if name in filled:
+                    first[f"{name}, filled"] = known
+            parts.append(known[1].encode())
+        return digest(*parts)
+
+    def _counts(self, name: str) -> bool:
+        return name not in type(self).model_fields and name not in _INTERNAL
+
+    def _deciding(self, name: str, value: Any) -> Any:
+        """Return the value that counts: the present one, or the first one of what calls change."""
+        first: dict[str, Any] = self.__dict__["_first"]
+        return first.setdefault(name, value) if name in changed_names(type(self)) else value
+
+
+_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_first", "_sample"})
+
+
+@per_class
+def library_classes(worker: type) -> frozenset[type]:
+    """Return the classes of `worker` that planai itself defines, outside of its examples."""
+    return frozenset(
+        base
+        for base in worker.__mro__
+        if base is object
+        or base.__module__.partition(".")[0] in ("pydantic", "abc")
+        or (base.__module__.startswith("planai.") and not base.__module__.startswith("planai.demo"))
+    )
+
+
+@per_class
+def _deciding_settings(worker: type) -> tuple[str, ...]:
+    """Return the names of the settings that decide answers: none that planai's own classes declare does by itself."""
+    library = {name for base in library_classes(worker) for name in getattr(base, "model_fields", ())}
+    return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored_fields(worker)))
+
+
+def may_be_migrated(old: Profile, new: Profile) -> bool:
+    """Tell whether answers under `old` are those that a worker under `new` gives, but for the classes of its outputs.
+
+    The worker's own code has to be the same: what it would fill new fields with, only it can tell.
+    """
+    changed = {name for name in old.parts.keys() | new.parts.keys() if old.parts.get(name) != new.parts.get(name)}
+    return changed <= {"code", "types", "outputs"} and old.outputs.keys() == new.outputs.keys()

@@ -1,0 +1,138 @@
+"""Opening stores and flights: one of each in a process for each folder, closed before a fork and at exit."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from planai.cache.cache import BROKEN
+from planai.cache.flight import Flights
+from planai.cache.store import CacheMode, Store
+from planai.cache.stores.disk import DiskStore
+from planai.cache.stores.memory import MemoryStore
+from planai.cache.stores.tiered import TieredStore
+
+MEMORY_BUDGET = 64 * 2**20
+"""Bytes of recent entries that a process keeps in memory for each cache folder."""
+
+StoreName = Literal["sqlite", "memory", "diskcache"]
+"""The stores that can be chosen by name."""
+
+
+class Override(NamedTuple):
+    """A store and a mode that all workers use for a while, whatever they say: see `overriding`."""
+
+    store: Store
+    mode: CacheMode
+
+
+_overrides: list[Override] = []
+
+
+def override() -> Override | None:
+    """Return what all workers use at present in place of their own."""
+    return _overrides[-1] if _overrides else None
+
+
+@contextlib.contextmanager
+def overriding(store: Store, mode: CacheMode) -> Iterator[None]:
+    """Let all workers of this process use `store` in `mode`: for tests with fixtures."""
+    _overrides.append(Override(store, mode))
+    try:
+        yield
+    finally:
+        _overrides.pop()
+
+
+_stores: weakref.WeakValueDictionary[tuple[str, Path], Store] = weakref.WeakValueDictionary()
+_memory: dict[Path, Store] = {}
+_stores_lock = threading.Lock()
+_flights: dict[object, Flights] = {}
+_own_flights: weakref.WeakKeyDictionary[Store, Flights] = weakref.WeakKeyDictionary()
+
+
+def open_flights(folder: str | Path, kind: StoreName | Store = "sqlite") -> Flights:
+    """Return the flights in `folder`: one table for the whole process.
+
+    Of a store in memory, and of one that a program brings along, flights are known to this process alone.
+    """
+    path = Path(folder).expanduser().absolute()
+    with _stores_lock:
+        if not isinstance(kind, str):
+            return _own_flights.setdefault(kind, Flights(None))
+        if kind == "memory":
+            return _flights.setdefault((kind, path), Flights(None))
+        return _flights.setdefault(path, Flights(path))
+
+
+def open_store(folder: str | Path, kind: StoreName | Store = "sqlite") -> Store:
+    """Return the store in `folder`: one for the whole process, however many workers use the folder.
+
+    Args:
+        folder: where; for ``"memory"`` a mere name, nothing is written there.
+        kind: how entries are kept; a `Store` object is returned as it is.
+
+    Raises:
+        MissingDependency: the package for this kind is not installed.
+    """
+    if not isinstance(kind, str):
+        return kind
+    path = Path(folder).expanduser().absolute()
+    with _stores_lock:
+        store = _stores.get((kind, path))
+        if store is None:
+            store = _stores[kind, path] = _make(path, kind)
+        return store
+
+
+def _make(path: Path, kind: StoreName) -> Store:
+    if kind == "memory":
+        return _memory.setdefault(path, MemoryStore())  # lives as long as the process
+    if kind == "diskcache":
+        from planai.cache.stores.diskcache import DiskcacheStore  # noqa: PLC0415 - an extra
+
+        return TieredStore(MemoryStore(MEMORY_BUDGET), DiskcacheStore(path))
+    return TieredStore(MemoryStore(MEMORY_BUDGET), DiskStore(path))
+
+
+@atexit.register
+def _close_stores() -> None:
+    for store in list(_stores.values()):
+        with contextlib.suppress(*BROKEN):
+            store.close()
+
+
+_forking: list[Store] = []
+
+
+def _before_fork() -> None:
+    """Close all stores: a child that shares a connection believes in locks that only its parent holds."""
+    _stores_lock.acquire()
+    _forking[:] = [*_stores.values(), *_own_flights]
+    for store in _forking:
+        store.before_fork()
+    for flights in (*_flights.values(), *_own_flights.values()):
+        flights.before_fork()
+
+
+def _after_fork(*, is_child: bool) -> None:
+    for flights in (*_flights.values(), *_own_flights.values()):
+        flights.after_fork(is_child=is_child)
+    for store in _forking:
+        store.after_fork()
+    _forking.clear()
+    _stores_lock.release()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=partial(_after_fork, is_child=False),
+    after_in_child=partial(_after_fork, is_child=True),
+)

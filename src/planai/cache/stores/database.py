@@ -1,0 +1,278 @@
+"""Database: one SQLite file, read under one lock and written by whole groups of threads at once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+BUSY_SECONDS = 30.0
+"""How long to wait for another process that is writing."""
+
+BESIDE = ("", "-wal", "-shm")
+"""How the names of the files end that belong together."""
+
+_RETRY_SECONDS = 0.005
+
+
+class Transaction:
+    """One transaction, in which several operations take part.
+
+    Attributes:
+        execute: runs one statement.
+        execute_many: runs one statement for many rows.
+        on_commit: called when it is on disk.
+        on_rollback: called when it did not come about; the operations then run again in another.
+    """
+
+    __slots__ = ("execute", "execute_many", "on_commit", "on_rollback")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.execute = connection.execute
+        self.execute_many = connection.executemany
+        self.on_commit: list[Callable[[], object]] = []
+        self.on_rollback: list[Callable[[], object]] = []
+
+
+Operation = Callable[[Transaction], Any]
+
+
+class Database:
+    """The file at `path`, private to its owner, wherever it is gone made anew by the next use.
+
+    Threads take turns in reading: SQLite lets other threads run at each step, so that many readers at once would cost
+    several times the CPU. Threads that write at the same time are served by one transaction: whoever holds the lock
+    writes for all that wait.
+
+    Args:
+        path: the file; SQLite keeps ``-wal`` and ``-shm`` files beside it while in use.
+        prepare: makes the tables where they are missing.
+        begin: the first operation of each transaction.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], object], begin: Operation) -> None:
+        self._path = str(path)
+        self._wal = f"{path}-wal"
+        self._prepare = prepare
+        self._begin = begin
+        self._reading = threading.RLock()
+        self._writing = threading.Lock()
+        self._waiting: deque[_Ticket] = deque()
+        self._forget()
+
+    def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
+        """Return the first row of a select, or None."""
+        with self._reading:
+            return self._current_reader().execute(sql, parameters).fetchone()
+
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """Return all rows of a select."""
+        with self._reading:
+            return self._current_reader().execute(sql, parameters).fetchall()
+
+    def write(self, operation: Operation) -> Any:
+        """Let `operation` be part of the next transaction, and return its result when that is on disk."""
+        self.open()
+        ticket = _Ticket(operation)
+        self._waiting.append(ticket)
+        with self._writing:
+            if not ticket.done:
+                self._commit()
+        return ticket.result()
+
+    def open(self) -> None:
+        """Make sure that the folder and the file are there."""
+        with self._reading:
+            self._current_reader()
+
+    def is_current(self) -> bool:
+        """Tell whether the file that was opened is still the one in the folder."""
+        try:
+            status = os.stat(self._path)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
+        except FileNotFoundError:
+            return False
+        return self._file == (status.st_dev, status.st_ino)
+
+    def version(self) -> Hashable:
+        """Return what the write-ahead log looks like: every commit of any process changes it."""
+        try:
+            status = os.stat(self._wal)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
+        except FileNotFoundError:
+            return None
+        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if seen == self._own_write:
+            return self._own_version
+        return seen
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._reading, self._writing:
+            self._close_connections()
+
+    def set_aside(self, path: Path) -> None:
+        """Give the file another name, with those beside it; the next use makes a new one."""
+        with self._reading, self._writing:
+            self._close_connections()
+            for ending in BESIDE:
+                if os.path.exists(self._path + ending):  # noqa: PTH110 - a str, as everywhere here
+                    os.replace(self._path + ending, f"{path}{ending}")  # noqa: PTH105
+
+    def before_fork(self) -> None:
+        """Hold all locks and close the connections, which may not be shared with a child."""
+        self._reading.acquire()
+        self._writing.acquire()
+        self._close_connections()
+
+    def after_fork(self, *, is_child: bool) -> None:
+        """Release the locks; the next use opens new connections. What waits is for the parent to write."""
+        if is_child:
+            self._waiting.clear()
+        self._writing.release()
+        self._reading.release()
+
+    # ---- connections: one that reads and one that writes, each used under its lock
+
+    def _close_connections(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._file: tuple[int, int] | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._writer_file: tuple[int, int] | None = None
+        self._own_write: Hashable = None
+        self._own_version: Hashable = None
+
+    def _current_reader(self) -> sqlite3.Connection:
+        """Return the reader of the file that is in the folder now, which may have been removed or replaced."""
+        if self._reader is None or not self.is_current():
+            self._open()
+        return self._reader  # type: ignore[return-value]  # _open has set it
+
+    def _open(self) -> None:
+        with self._writing:
+            self._close_connections()
+        Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        reader = self._connect(self._prepare)
+        status = os.stat(self._path)  # noqa: PTH116 - a str, as everywhere here
+        self._reader, self._file = reader, (status.st_dev, status.st_ino)
+
+    def _connect(self, prepare: Callable[[sqlite3.Connection], object] = lambda _: None) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
+        )
+        try:
+            # Of a new file: three rows of 2 kB, where 4096 has room for one.
+            connection.execute("PRAGMA page_size = 8192")
+            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+            connection.execute("PRAGMA synchronous = NORMAL")
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    # ---- writing
+
+    def _commit(self) -> None:
+        """Do everything that waits, in one transaction."""
+        tickets = []
+        while self._waiting:
+            tickets.append(self._waiting.popleft())
+        try:
+            if self._writer is None or self._writer_file != self._file:
+                self._renew_writer()
+            self._transact(self._writer, tickets)  # type: ignore[arg-type]  # renewed above
+        except Exception as error:  # noqa: BLE001 - handed to those who asked for it
+            if len(tickets) == 1:
+                tickets[0].fail(error)
+                return
+            for ticket in tickets:  # one by one, so that nobody suffers for another's mistake
+                self._waiting.append(ticket)
+                self._commit()
+        except BaseException:  # Ctrl-C: whoever waits for the lock does what is left
+            self._waiting.extendleft(reversed(tickets))
+            raise
+
+    def _renew_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._own_write = self._own_version = None
+        self._writer = self._connect()
+        self._writer_file = self._file
+
+    def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        transaction = Transaction(connection)
+        try:
+            before, others = self.version(), _commits_of_others(connection)
+            self._begin(transaction)
+            for ticket in tickets:
+                ticket.run(transaction)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for undo in transaction.on_rollback:
+                undo()
+            raise
+        for ticket in tickets:
+            ticket.done = True
+        self._own_write = None
+        seen = self.version()
+        if _commits_of_others(connection) == others:  # the log looks as it does by our doing alone
+            self._own_version, self._own_write = before, seen
+        for follow in transaction.on_commit:
+            follow()
+
+
+class _Ticket:
+    """A write that waits for its transaction."""
+
+    __slots__ = ("_error", "_operation", "_result", "done")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.done = False
+
+    def run(self, transaction: Transaction) -> None:
+        self._result = self._operation(transaction)
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
+        self.done = True
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def _commits_of_others(connection: sqlite3.Connection) -> int:
+    """Return a number that changes when another connection commits."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _patiently(use: Callable[[], object]) -> None:
+    """Try until nobody else is in the way: SQLite itself does not wait where a file is just being made."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            use()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return

@@ -1,0 +1,312 @@
+"""StoringTaskWorker: a keyed worker with a cache, which it asks as its mode allows."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field, field_validator
+
+from planai.cache.about import PROFILES, About
+from planai.cache.bundle import Bundle, Published
+from planai.cache.cache import Answer, Cache, CacheWarning, Limits
+from planai.cache.canonical import fields_of, ignored_fields, qualified
+from planai.cache.codec import Codec
+from planai.cache.counters import CacheStats
+from planai.cache.opening import StoreName, open_store, override
+from planai.cache.reads import load_read
+from planai.cache.shown import short_text
+from planai.cache.tracing import TracingTaskWorker
+from planai.call import Activation, CacheMode, current_activation
+from planai.cost import FREE, Cost
+from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
+from planai.events import Lookup
+from planai.task import Task, lineage_of
+
+_MODES: tuple[str, ...] = get_args(CacheMode)
+_VARIABLE = "PLANAI_CACHE_MODE"
+
+
+class StoringTaskWorker(TracingTaskWorker):
+    """A worker that can keep answers, and find them again.
+
+    Attributes:
+        cache_dir: the folder; it is made when it is first needed, private to its owner. Workers may share it.
+        cache_store: ``"sqlite"``; ``"memory"`` for as long as the process lives; ``"diskcache"``, which needs
+            ``pip install "planai[diskcache]"``; or a `Store` of your own.
+        cache_ttl: seconds after which an answer is computed again; None for never, 0 for at once.
+        stale_while_revalidate: seconds after that in which the old answer is still given, while it is computed again
+            in the background, once.
+        cache_size_limit: how many entries of this worker are kept; the least recently used go first.
+        cache_disk_limit: how many bytes its entries may have.
+        cache_eviction: ``"lru"``; or ``"cost"``, by which those go first that cost the fewest seconds per byte.
+        cache_mode: ``"read_write"``; ``"refresh"`` computes once in each run, and overwrites; ``"read_only"`` stores
+            nothing; ``"replay"`` raises `CacheMiss` where nothing is stored; ``"off"``. None leaves it to
+            ``graph.run(cache_mode=...)``, and then to the environment variable PLANAI_CACHE_MODE.
+        debug_cache: log keys, hits and misses to the worker's logger, and show them.
+    """
+
+    cache_dir: str | Path = "./cache"
+    cache_store: Any = "sqlite"
+    cache_ttl: float | None = Field(default=None, ge=0)
+    stale_while_revalidate: float = Field(default=0.0, ge=0)
+    cache_size_limit: int | None = Field(default=None, ge=1)
+    cache_disk_limit: int | None = Field(default=None, ge=1)
+    cache_eviction: Literal["lru", "cost"] = "lru"
+    cache_mode: CacheMode | None = None
+    debug_cache: bool = False
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.__dict__["_cache"] = None
+        if self.debug_cache:
+            _show_debug(self.logger)
+
+    @field_validator("cache_store")
+    @classmethod
+    def _has_to_be_a_store(cls, chosen: Any) -> Any:
+        verbs = ("get", "put", "delete", "scan", "touch", "trim", "generation", "version", "close")
+        names = get_args(StoreName)
+        if chosen not in names and not all(callable(getattr(chosen, verb, None)) for verb in verbs):
+            raise ValueError(f"cache_store is {chosen!r}: choose {', '.join(map(repr, names))}, or pass a Store")
+        return chosen
+
+    # ---- what subclasses may override
+
+    def get_ttl(self, task: Any) -> float | None:
+        """Return the seconds after which the answer to `task` is computed again; None for never."""
+        return self.cache_ttl
+
+    def get_from_cache(self, task_or_key: Any) -> Any:
+        """Return the stored answer: a task, or a `Bundle` where not exactly one was published; None for a miss.
+
+        The framework calls it with a key; whatever `publish_work` accepts may be returned.
+
+        Raises:
+            CacheMiss: in the mode ``replay``, when ``consume_work`` itself asks for what is not stored.
+        """
+        key = self._key(task_or_key)
+        activation = self._own_activation()
+        mode = self.mode()
+        if mode == "off" or (mode == "refresh" and key not in self._refreshed()):
+            hit, reason = None, "refresh"
+        else:
+            find = self._finder(task_or_key if isinstance(task_or_key, Task) else None)
+            hit, reason = self.get_cache().look(key, find, repair=mode in ("read_write", "refresh"))
+        self._debug("MISS" if hit is None else "HIT", key)
+        if activation is not None and mode != "off":
+            activation.source = self.answer_id(key)
+            activation.notes["hit"] = hit
+            cost = FREE if hit is None else hit.cost
+            activation.lookup = Lookup(
+                hit=hit is not None, cost=cost, reason=reason, stale=hit is not None and hit.stale
+            )
+            if mode == "replay" and hit is None and self.looks_by_hand:
+                raise CacheMiss(f"{self.name!r} has nothing stored at the key {key!r}, and the mode is 'replay'")
+        if hit is None or hit.value is None:
+            return None
+        return hit.value or (Bundle((Published(hit.value),)) if isinstance(hit.value, Task) else hit.value)
+
+    def save_to_cache(self, task_or_key: Any, value: Any) -> None:
+        """Store `value` as the answer: a task, a `Bundle`, bytes, or plain data.
+
+        What would not come back exactly is not stored; a `CacheWarning` names the field.
+        """
+        key = self._key(task_or_key)
+        if self.mode() not in ("read_write", "refresh"):
+            return
+        task = task_or_key if isinstance(task_or_key, Task) else None
+        activation = self._own_activation()
+        task = activation.tasks[0] if task is None and activation is not None else task
+        try:
+            reads = self._reads()
+        except UnkeyableValue as error:
+            self.warn(f"is not cached, since it looked up in the provenance of its input what has no identity: {error}")
+            return
+        cost = FREE if activation is None else self._cost(activation)
+        answer = Answer(
+            value,
+            self._ttl_of(task),
+            self.stale_while_revalidate,
+            cost,
+            self._about(key, task, value, reads),
+            reads,
+            None if activation is None else activation.notes.get("generation"),
+            self.answer_id(key),
+        )
+        stored = self.get_cache().keep(key, answer)
+        if stored:
+            self._keep_profile(task)
+            self._refreshed().add(key)
+        if activation is not None and activation.lookup is not None:
+            activation.lookup = activation.lookup._replace(stored=stored)
+        self._debug("STORED" if stored else "NOT STORED", key)
+
+    # ---- what they use
+
+    def is_cached(self, task: Any) -> bool:
+        """Tell whether there is an answer to `task` that can be used."""
+        return self.get_cache().has(self._key(task), self._finder(task if isinstance(task, Task) else None))
+
+    def get_cache(self) -> Cache:
+        """Return the worker's entries as a mapping; ``with worker.get_cache() as cache`` works, too."""
+        over = override()
+        store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
+        order: Literal["cost", "used"] = "cost" if self.cache_eviction == "cost" else "used"
+        wanted = (store, self.space, self.cache_size_limit, self.cache_disk_limit, order, tuple(self.output_types))
+        known: tuple[object, Cache] | None = self.__dict__["_cache"]
+        if known is None or known[0] != wanted:
+            limits = Limits(self.cache_size_limit, self.cache_disk_limit, order)
+            cache = Cache(store, self.space, Codec(self.output_types), limits, self._ttl_of)
+            known = self.__dict__["_cache"] = (wanted, cache)
+        return known[1]
+
+    @property
+    def cache_stats(self) -> CacheStats:
+        """What the worker's cache did in this process."""
+        return self.get_cache().stats
+
+    def clear_cache(self) -> None:
+        """Remove all entries of this worker; what is being computed meanwhile is not stored any more."""
+        self.get_cache().clear()
+
+    def mode(self) -> CacheMode:
+        """Return how the cache is used now: as the worker says, else as the run does, else as PLANAI_CACHE_MODE does.
+
+        Raises:
+            ConfigurationError: the variable has a value that is no mode.
+        """
+        over = override()
+        if over is not None:
+            return over.mode
+        if self.cache_mode is not None:
+            return self.cache_mode
+        activation = current_activation()
+        if activation is not None and activation.scope.cache_mode is not None:
+            return activation.scope.cache_mode
+        mode: Any = os.environ.get(_VARIABLE) or "read_write"
+        if mode not in _MODES:
+            raise ConfigurationError(f"{_VARIABLE} is {mode!r}: choose one of {', '.join(map(repr, _MODES))}")
+        return mode  # type: ignore[no-any-return]  # checked above
+
+    # ---- what the kinds of cached workers use
+
+    @property
+    def looks_by_hand(self) -> bool:
+        """Whether ``consume_work`` itself looks answers up."""
+        return False
+
+    def answer_id(self, key: str) -> str:
+        """Return 16 hexadecimal digits that name the answer at `key` in what is computed from it."""
+        name = f"{self.space}\0{key}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(name, digest_size=8).hexdigest()
+
+    def warn(self, text: str) -> None:
+        """Say what the cache could not do."""
+        warnings.warn(f"{self.name}: {text}", CacheWarning, stacklevel=2)
+
+    def _refreshed(self) -> set[str]:
+        """Return the keys whose answers were stored in the present run."""
+        activation = current_activation()
+        if activation is None or self.mode() != "refresh":
+            return set()
+        found: set[str] = activation.scope.notes.setdefault((self, "refreshed"), set())
+        return found
+
+    def _cost(self, activation: Activation) -> Cost:
+        """Return what the answer of the present call took to compute; of a migrated one, at first."""
+        known: Cost | None = activation.notes.get("cost")
+        return known or activation.cost.plus(Cost(activation.elapsed))
+
+    # ---- what is written beside an answer
+
+    def about(self, key: str, task: Task | None) -> About:
+        """Return what is known of an answer before it is there: its key and its input."""
+        if task is None:
+            return About(self.answer_id(key))
+        activation = self._own_activation()
+        profile, parts = ("", {}) if activation is None else activation.notes.get("parts", ("", {}))
+        ignored = ignored_fields(type(task))
+        fields = {name: short_text(item) for name, item in fields_of(task).items() if name not in ignored}
+        return About(self.answer_id(key), profile, parts, qualified(type(task)), fields, list(lineage_of(task).sources))
+
+    def _about(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
+        tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
+        return (
+            self.about(key, task)
+            ._replace(
+                outputs=[qualified(type(one)) for one in tasks],
+                reads=[(str(load_read(look_up)), found[:12]) for look_up, found in reads],
+            )
+            .dump()
+        )
+
+    def _keep_profile(self, task: Task | None) -> None:
+        """Store the profile beside the worker's answers, once in each run."""
+        activation = self._own_activation()
+        if task is None or activation is None or "parts" not in activation.notes:
+            return
+        digest = activation.notes["parts"][0]
+        written = activation.scope.notes.setdefault((self, "profiles"), set())
+        if digest not in written:
+            written.add(digest)
+            self.get_cache().note(PROFILES + self.space, digest, self.describe(type(task)).dump())
+
+    # ---- times
+
+    def _ttl_of(self, task: Task | None = None) -> float | None:
+        """Return the time to live of the answer to `task`, or to the task that is being consumed."""
+        activation = self._own_activation()
+        if activation is not None and "ttl" in activation.notes:
+            known: float | None = activation.notes["ttl"]
+            return known
+        if task is None:
+            if activation is None:
+                return self.cache_ttl
+            task = activation.tasks[0]
+        ttl = self.get_ttl(task)
+        if ttl is not None and (not isinstance(ttl, int | float) or math.isnan(ttl)):
+            raise ConfigurationError(f"{self.name}.get_ttl returned {ttl!r}: return seconds, or None for never")
+        return None if ttl == math.inf else ttl
+
+    # ---- keys
+
+    def _key(self, task_or_key: Any) -> str:
+        if isinstance(task_or_key, str):
+            return task_or_key
+        if not isinstance(task_or_key, Task):
+            raise ConfigurationError(
+                f"{self.name!r} looks up a {type(task_or_key).__name__}: pass a task, or a key as a str"
+            )
+        watch = lineage_of(task_or_key).watch
+        if watch is None:
+            return self._made_key(task_or_key)
+        watch.trace.paused = True  # what a key looks at is in the key
+        try:
+            return self._made_key(task_or_key)
+        finally:
+            watch.trace.paused = False
+
+    def _made_key(self, task: Task) -> str:
+        key = self.get_cache_key(task)
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{self.name}.get_cache_key returned a {type(key).__name__}: return a str")
+        return key
+
+    def _debug(self, what: str, key: str) -> None:
+        if self.debug_cache:
+            self.logger.debug("cache %s %s", what, key)
+
+
+def _show_debug(logger: logging.Logger) -> None:
+    """Let debug messages through, to stderr where the program has set up no logging."""
+    logger.setLevel(logging.DEBUG)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        logger.addHandler(handler)

@@ -1,0 +1,77 @@
+"""TracingTaskWorker: a keyed worker that knows what its computations look up in the provenance of their input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from planai.cache.keyed import KeyedTaskWorker, library_classes
+from planai.cache.manual import replaces
+from planai.cache.memo import per_class
+from planai.cache.reads import Read, found_by, load_read, may_look_up, read_of
+from planai.call import Activation, current_activation
+from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.trace import Trace, Watch
+
+
+class TracingTaskWorker(KeyedTaskWorker):
+    """A worker that knows what its computations look up in the provenance of their input."""
+
+    def _own_activation(self) -> Activation | None:
+        activation = current_activation()
+        return activation if activation is not None and activation.worker is self else None
+
+    def _start_trace(self, task: Task) -> None:
+        """Let `task` note what is looked up in its provenance, until `_end_trace`."""
+        activation = self._own_activation()
+        if activation is not None and is_traced(type(self)):
+            trace = Trace()
+            activation.notes["origin"] = lineage_of(task)
+            activation.notes["trace"] = trace
+            set_lineage(task, lineage_of(task)._replace(watch=Watch(trace)))
+
+    def _end_trace(self, task: Task) -> None:
+        set_lineage(task, lineage_of(task)._replace(watch=None))
+
+    def _reads(self) -> list[tuple[str, str]]:
+        """Return what the present call has looked up, with a digest of what it found.
+
+        Raises:
+            UnkeyableValue: something of that has no identity.
+        """
+        activation = self._own_activation()
+        if activation is None:
+            return []
+        trace: Trace | None = activation.notes.get("trace")
+        if trace is None or not trace.questions:
+            return []
+        task = self._as_it_came(activation)
+        asked = [read_of(question) for question in trace.questions]
+        return [(read.dump(), found_by(read, task)) for read in asked]
+
+    def _as_it_came(self, activation: Activation) -> Task:
+        """Return the consumed task with the provenance and private state that it came with, and nobody who watches."""
+        task = activation.tasks[0]
+        lineage = activation.notes.get("origin") or lineage_of(task)
+        return set_lineage(snapshot(task), lineage._replace(watch=None))
+
+    def _finder(self, task: Task | None) -> Callable[[str], str] | None:
+        """Return what tells what a look-up finds for the task that is being consumed, or else for `task`."""
+        if not is_traced(type(self)):
+            return None
+        activation = self._own_activation()
+        subject_type = type(task) if activation is None else type(activation.tasks[0])
+        if (activation is None and task is None) or not (may_look_up(type(self)) or may_look_up(subject_type)):
+            return None
+
+        def find(look_up: str) -> str:
+            subject = task if activation is None else self._as_it_came(activation)
+            read: Read = load_read(look_up)
+            return found_by(read, subject)  # type: ignore[arg-type]  # one of the two is there
+
+        return find
+
+
+@per_class
+def is_traced(worker: type) -> bool:
+    """Tell whether look-ups in the provenance count: where all of the key is replaced, they do not."""
+    return not replaces(worker, "get_cache_key", library_classes(worker))

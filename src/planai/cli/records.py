@@ -1,0 +1,98 @@
+"""What ``planai cache ... --json`` prints: names that stay, whatever becomes of the classes behind them.
+
+Times are seconds since the epoch, sizes bytes, costs objects with ``seconds``, ``tokens`` and ``dollars``; what is not
+there is null.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from planai.cache.about import Profile
+from planai.cache.explain import Difference, Nearest
+from planai.cache.inspect import Entry
+from planai.cache.prune import Pruned
+from planai.cache.stats import Stats
+from planai.cache.transfer import Exported, Imported
+from planai.cache.verify import Damage
+
+
+def of_entry(entry: Entry, now: float) -> dict[str, Any]:
+    """Return ``key id worker type fields outputs size stored_at used_at expires_at expired hits cost``."""
+    return {
+        "key": entry.key,
+        "id": entry.id,
+        "worker": entry.worker,
+        "type": entry.type,
+        "fields": entry.about.fields,
+        "outputs": entry.about.outputs,
+        "size": entry.size,
+        "stored_at": entry.info.stored_at,
+        "used_at": entry.info.used_at,
+        "expires_at": entry.info.expires_at,
+        "expired": entry.expired(now),
+        "hits": entry.hits,
+        "cost": entry.cost._asdict(),
+    }
+
+
+def of_whole_entry(entry: Entry, now: float, sources: dict[str, Entry | None], output: Any) -> dict[str, Any]:
+    """Return what `of_entry` does, and ``profile parts reads sources output``.
+
+    ``reads`` are objects with ``what`` and ``digest``; ``sources`` are objects with ``id``, and with ``worker`` and
+    ``key`` where the entry is still there.
+    """
+    return of_entry(entry, now) | {
+        "profile": entry.about.profile or None,
+        "parts": entry.about.parts,
+        "reads": [{"what": what, "digest": digest} for what, digest in entry.about.reads],
+        "sources": [
+            {"id": name, "worker": found and found.worker, "key": found and found.key}
+            for name, found in sources.items()
+        ],
+        "output": output,
+    }
+
+
+def of_explanation(
+    entry: Entry, profile: Profile | None, other: Entry | None, found: Nearest | None, now: float
+) -> dict[str, Any]:
+    """Return ``entry parts profile nearest``; the last with ``entry`` and ``differences``, or null."""
+    return {
+        "entry": of_entry(entry, now),
+        "parts": entry.about.parts,
+        "profile": profile and profile._asdict(),
+        "nearest": other
+        and found
+        and {"entry": of_entry(other, now), "differences": [of_difference(one) for one in found.differences]},
+    }
+
+
+def of_difference(found: Difference) -> dict[str, Any]:
+    """Return ``part name old new``."""
+    return found._asdict()
+
+
+def of_stats(row: Stats) -> dict[str, Any]:
+    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined``."""
+    return row._asdict() | {"cost": row.cost._asdict(), "saved": row.saved._asdict()}
+
+
+def of_damage(found: Damage) -> dict[str, Any]:
+    """Return ``worker key reason repaired``."""
+    return found._asdict()
+
+
+def of_pruned(found: Pruned, *, dry_run: bool) -> dict[str, Any]:
+    """Return ``dry_run entries size cost questions profiles``."""
+    return {"dry_run": dry_run} | found._asdict() | {"cost": found.cost._asdict()}
+
+
+def of_exported(found: Exported, file: str) -> dict[str, Any]:
+    """Return ``file entries questions profiles size damaged``."""
+    return {"file": file} | found._asdict()
+
+
+def of_imported(found: Imported, file: str) -> dict[str, Any]:
+    """Return ``file added replaced older``."""
+    return {"file": file} | found._asdict()

@@ -1,0 +1,181 @@
+"""How the command line shows figures, times, tables and progress.
+
+On a terminal tables fit its width; into a file or a pipe goes plain text, whole lines however long they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from planai.cache.inspect import Progress, silent
+from planai.cost import Cost
+
+_PRETTY_UP_TO = 500
+"""Rows of a table that is laid out for a terminal: rich takes a millisecond for each."""
+
+_PROGRESS_FROM = 2000
+_PROGRESS_EVERY = 64
+
+_UNITS = (("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
+_SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_SMALL_DOLLARS = 0.01
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> duration(200_000), duration(90), duration(0.25), duration(0)
+    ('2.3 d', '1.5 min', '0.25 s', '0 s')
+    """
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{_figure(seconds / length)} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def size(count: float) -> str:
+    """Return bytes as people say it, with powers of 1000.
+
+    >>> size(999), size(1_234_567)
+    ('999 B', '1.2 MB')
+    """
+    for unit, length in _SIZES:
+        if count >= length:
+            return f"{_figure(count / length)} {unit}"
+    return f"{count:.0f} B"
+
+
+def cost(value: Cost) -> str:
+    """Return what something took: seconds, then tokens and dollars where there are any.
+
+    >>> cost(Cost(90.0, 1200, 0.5)), cost(Cost())
+    ('1.5 min, 1,200 tokens, $0.50', '0 s')
+    """
+    parts = [duration(value.seconds)]
+    if value.tokens:
+        parts.append(counted(value.tokens, "token"))
+    if value.dollars:
+        parts.append(f"${value.dollars:,.4f}" if value.dollars < _SMALL_DOLLARS else f"${value.dollars:,.2f}")
+    return ", ".join(parts)
+
+
+def moment(when: float | None) -> str:
+    """Return seconds since the epoch as date and time of the place; ``never`` for None."""
+    if when is None:
+        return "never"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+    except (ValueError, OverflowError, OSError):
+        return repr(when)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "entry", "entries"), counted(1200, "entry", "entries"), counted(0, "profile")
+    ('1 entry', '1,200 entries', '0 profiles')
+    """
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {many or one + 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Return a text without what would control a terminal or begin a new line.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a\\x1b[31mb\\nc'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def say(text: str = "") -> None:
+    """Print a line to stdout as it is, except for what would control the terminal, or what it cannot show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def tell(text: str) -> None:
+    """Print a line to stderr: a remark that is no result."""
+    print(printable(text), file=sys.stderr)
+
+
+def as_json(value: Any) -> None:
+    """Print JSON: a list with each item on a line of its own, anything else indented."""
+    if not isinstance(value, list | Iterator):
+        print(json.dumps(value, indent=2, default=str))
+        return
+    before = "["
+    for item in value:
+        sys.stdout.write(f"{before}\n{json.dumps(item, default=str)}")
+        before = ","
+    print("[]" if before == "[" else "\n]")
+
+
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = (), file: TextIO | None = None
+) -> None:
+    """Print a table.
+
+    Args:
+        headers: what the columns are called.
+        rows: the cells.
+        right: the headers of the columns that are set to the right.
+        file: where to; None for stdout.
+    """
+    file = file or sys.stdout
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if file.isatty() and len(cells) <= _PRETTY_UP_TO:
+        _pretty(headers, cells, set(right), file)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    sides = [">" if name in set(right) else "<" for name in headers]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    encoding = file.encoding or "utf-8"
+    for row in (headers, *cells):
+        file.write(line.format(*row).rstrip().encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _pretty(headers: Sequence[str], cells: list[list[str]], right: set[str], file: TextIO) -> None:
+    from rich.console import Console  # noqa: PLC0415 - `planai version` needs none of it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in headers:
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis")
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))  # as text: what is in brackets is no markup
+    Console(file=file).print(made)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """Show on stderr how far something is, if that is a terminal, and there is much to do.
+
+    Args:
+        what: is being done, such as ``"checking"``.
+    """
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, visible=False)
+
+        def show(done: int, of: int) -> None:
+            if of >= _PROGRESS_FROM and (done % _PROGRESS_EVERY == 0 or done == of):
+                bar.update(task, completed=done, total=of, visible=True)
+
+        yield show
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
