@@ -26,6 +26,7 @@ PROVENANCE = "what it looks up in the provenance of its input is new"
 DAMAGED = "damaged, or of another version of a class"
 _QUARANTINED = 100
 _LONGEST_CHAIN = 64
+_LARGE_LIMIT = 2**20
 _logger = logging.getLogger(__name__)
 
 
@@ -57,9 +58,9 @@ class Limits(NamedTuple):
     order: Order = "used"
 
     def are_due(self, entries: int, size: int) -> bool:
-        """Tell whether to apply the limits after so many entries and bytes: a twentieth of each may be added at once."""
+        """Tell whether to apply the limits after so many more: of large ones, a twentieth may be added at once."""
         return (self.entries is not None and entries >= max(1, self.entries // 20)) or (
-            self.size is not None and size >= self.size // 20
+            self.size is not None and size >= _slack(self.size)
         )
 
     def room(self, newest: int) -> Limits:
@@ -69,7 +70,7 @@ class Limits(NamedTuple):
             newest: bytes of the entry that was just added, which is to stay.
         """
         entries = None if self.entries is None else self.entries - max(1, self.entries // 20) + 1
-        size = None if self.size is None else max(newest, self.size - self.size // 20)
+        size = None if self.size is None else max(newest, self.size - _slack(self.size))
         return Limits(entries, size, self.order)
 
 
@@ -378,6 +379,10 @@ class Cache(MutableMapping[str, Any]):
         if kind not in self._warned:
             self._warned.add(kind)
             warnings.warn(f"{self._space}: {text}", CacheWarning, stacklevel=4)
+
+
+def _slack(size: int) -> int:
+    return size // 20 if size >= _LARGE_LIMIT else 0
 
 
 def _next(key: str, look_up: str, found: str) -> str:
