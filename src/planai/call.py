@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from planai.cost import Cost
 from planai.errors import OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
 from planai.provenance import Provenance
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import NOWHERE, Lineage, Task, lineage_of, set_lineage, snapshot
 
 Router = Callable[[Task, object], tuple[str, ...]]
 """Tells the keys of the nodes that a published task goes to, given the consumer that was asked for (or None).
@@ -41,8 +41,7 @@ class Scope:
     notes: dict[Any, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One consumption of a task (or of several, by a join).
 
     Attributes:
@@ -176,12 +175,15 @@ class Activation:
     def _handed_on(self, own: Lineage, previous: Task | None) -> Lineage:
         """Return what a published task keeps: what its maker attached, and the private state of its input."""
         inherited = lineage_of(previous).private_state if previous is not None else None
+        sources = (self.source,) if self.source else self.sources()
+        if inherited is None and own.private_state is None and not own.injected:
+            return NOWHERE._replace(sources=sources) if sources else NOWHERE
         state = {**(inherited or {}), **(own.private_state or {})} or None
         injected = own.injected if own.provenance.parent is None else ()
         return Lineage(
             injected=injected,
             private_state=state,
-            sources=(self.source,) if self.source else self.sources(),
+            sources=sources,
         )
 
 

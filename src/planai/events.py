@@ -10,8 +10,7 @@ from planai.cost import Cost
 from planai.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A task that a call published.
 
     Attributes:
@@ -47,16 +46,14 @@ class Lookup(NamedTuple):
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """A task came from outside, for the worker whose node has the key `worker`."""
 
     worker: str
     task: Task
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A call ended well, and its outputs leave it together.
 
     Attributes:

@@ -48,6 +48,7 @@ class Node:
         rank: sorts joins, those first on whose results others may wait.
         joins: names of the workers on whose steps it joins; None for all that are no joins.
         retries: how often a failed call is tried again.
+        collects: whether this is a sink that only keeps what it gets.
     """
 
     key: str
@@ -60,11 +61,11 @@ class Node:
     rank: tuple[int, int] = (0, 0)
     joins: frozenset[str] | None = None
     retries: int = 0
+    collects: bool = field(init=False)
 
-    @property
-    def collects(self) -> bool:
-        """Whether this is a sink that only keeps what it gets."""
-        return isinstance(self.performer, Sink) and self.performer.notify is None
+    def __post_init__(self) -> None:
+        is_quiet = isinstance(self.performer, Sink) and self.performer.notify is None
+        object.__setattr__(self, "collects", is_quiet)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from planai.provenance import ROOT, Provenance, ProvenanceChain
 from planai.trace import Watch
@@ -37,7 +38,7 @@ class Lineage(NamedTuple):
     watch: Watch | None = None
 
 
-_NOWHERE = Lineage()
+NOWHERE = Lineage()
 
 
 class ClassNameAttribute:
@@ -204,7 +205,7 @@ def lineage_of(task: Task) -> Lineage:
     try:
         found: Lineage = _SLOT.__get__(task)
     except AttributeError:
-        return _NOWHERE
+        return NOWHERE
     return found
 
 
@@ -216,20 +217,28 @@ def set_lineage(task: T, lineage: Lineage) -> T:
 
 def snapshot(task: T) -> T:
     """Return a copy that later assignments to `task` do not reach, without its lineage."""
-    copied = BaseModel.__copy__(task)
-    values = copied.__dict__
+    kind = type(task)
+    copied = kind.__new__(kind)
+    values = task.__dict__.copy()
     for name, value in values.items():
         if type(value) not in _SHARED:
             values[name] = _fresh(value)
-    if copied.__pydantic_extra__:
-        object.__setattr__(copied, "__pydantic_extra__", _fresh(copied.__pydantic_extra__))
+    extra, private, given = task.__pydantic_extra__, task.__pydantic_private__, task.__pydantic_fields_set__
+    if private is not None:
+        private = {name: value for name, value in private.items() if value is not PydanticUndefined}
     # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
-    if copied.__pydantic_extra__ is None and len(copied.model_fields_set) == len(type(copied).model_fields):
-        shared = _ALL_FIELDS.setdefault(type(task), copied.__pydantic_fields_set__)
-        object.__setattr__(copied, "__pydantic_fields_set__", shared)
+    if extra is None and len(given) == len(kind.__pydantic_fields__):
+        given = _ALL_FIELDS.get(kind) or _ALL_FIELDS.setdefault(kind, given.copy())
+    else:
+        given = given.copy()
+    _assign(copied, "__dict__", values)
+    _assign(copied, "__pydantic_extra__", _fresh(extra) if extra else extra)
+    _assign(copied, "__pydantic_fields_set__", given)
+    _assign(copied, "__pydantic_private__", private)
     return copied
 
 
+_assign = object.__setattr__
 _SHARED = frozenset({str, int, float, bool, bytes, type(None)})
 
 

@@ -47,7 +47,11 @@ class About(NamedTuple):
 
     def dump(self) -> bytes:
         """Return it as JSON, without what is empty."""
-        return json.dumps({name: value for name, value in self._asdict().items() if value}, ensure_ascii=True).encode()
+        return _to_text({name: value for name, value in zip(_ABOUT, self, strict=True) if value}).encode()
+
+
+_ABOUT = About._fields
+_to_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Profile(NamedTuple):

@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, MutableMapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, MutableMapping, Sequence, ValuesView
 from typing import Any, NamedTuple, Self
 
 from planai.cache.about import QUARANTINE, QUESTIONS, About
@@ -246,11 +246,6 @@ class Cache(MutableMapping[str, Any]):
     def generation(self) -> int:
         """Return how often the cache was cleared."""
         return self._guarded(self._store.generation, self._space) or 0
-
-    def version(self) -> Hashable:
-        """Return something that is another when somebody else has changed entries."""
-        version: Hashable = self._guarded(self._store.version)
-        return version
 
     # ---- what people use
 

@@ -269,13 +269,34 @@ def _dataclass(value: Any, above: Above) -> bytes:
 
 
 def _named(kind: type, fields: Mapping[str, Any], above: Above) -> bytes:
-    parts = [_frame(b"name:", qualified(kind).encode())]
+    parts = [_framed_name(kind)]
     for key in sorted(fields):
+        value = fields[key]
+        parts.append(_framed_field(key))
+        scalar = _SCALARS.get(type(value))
+        if scalar is not None:
+            parts.append(scalar(value))
+            continue
         try:
-            parts.append(_frame(b"field:", key.encode()) + _encode(fields[key], above))
+            parts.append(_encode(value, above))
         except _NoIdentity as error:
             raise error.inside(f".{key}") from None
     return _frame(b"object:", b"".join(parts))
+
+
+_NAMES: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
+
+
+def _framed_name(kind: type) -> bytes:
+    found = _NAMES.get(kind)
+    if found is None:
+        found = _NAMES[kind] = _frame(b"name:", qualified(kind).encode())
+    return found
+
+
+@functools.lru_cache(4096)
+def _framed_field(name: str) -> bytes:
+    return _frame(b"field:", name.encode())
 
 
 def _enum(value: enum.Enum, above: Above) -> bytes:
@@ -354,7 +375,7 @@ _FOUND: weakref.WeakKeyDictionary[type, Encoder] = weakref.WeakKeyDictionary()
 
 def fields_of(model: BaseModel) -> dict[str, Any]:
     """Return the fields and extras of `model`, without what a cached property keeps among them."""
-    declared = type(model).model_fields
+    declared = type(model).__pydantic_fields__
     fields: dict[str, Any] = model.__dict__
     if fields.keys() != declared.keys():
         fields = {name: value for name, value in fields.items() if name in declared}

@@ -31,7 +31,12 @@ else:
 COMPRESSED_FROM = 1024
 """Payloads of so many bytes and more are compressed, if that makes them smaller."""
 
+_to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_from_text = json.JSONDecoder().decode
 _RAW, _JSON, _ZSTD = b"r", b"j", b"z"
+
+
+_CONTAINERS = frozenset({list, dict})
 
 
 class Undecodable(CacheError):
@@ -48,7 +53,7 @@ class Codec:
 
     def __init__(self, expected: Iterable[type] = ()) -> None:
         self._expected = tuple(expected)
-        self._classes: dict[str, type] = {}
+        self._classes: dict[tuple[str, type], type] = {}
 
     def encode(self, value: Any) -> bytes:
         """Return a payload from which `decode` makes an equal value.
@@ -59,9 +64,7 @@ class Codec:
         if isinstance(value, bytes):
             return _framed(_RAW, value)
         try:
-            text = json.dumps(pack_answer(value), ensure_ascii=False, separators=(",", ":")).encode(
-                "utf-8", "surrogatepass"
-            )
+            text = _to_text(pack_answer(value)).encode("utf-8", "surrogatepass")
         except Unpackable as error:
             raise UnstorableValue(f"{type(value).__name__}{''.join(reversed(error.path))} {error.reason}") from None
         except RecursionError:
@@ -83,7 +86,7 @@ class Codec:
             return body
         try:
             text = zstd.decompress(body) if form == _ZSTD else body
-            return self._unpack(json.loads(text.decode("utf-8", "surrogatepass")))
+            return self._unpack(_from_text(text.decode("utf-8", "surrogatepass")))
         except Exception as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
@@ -128,13 +131,16 @@ class Codec:
 
     def _model(self, packed: dict[str, Any]) -> BaseModel:
         model = self._class(packed["c"], BaseModel)
+        fields = packed["v"]
         migrate = getattr(model, "cache_migrate", None)
         if migrate is not None and packed.get("s", "") not in ("", schema_digest(model)):
-            fields = migrate(_plain(packed["v"]), packed["s"])
+            fields = migrate(_plain(fields), packed["s"])
         else:
-            fields = {name: self._unpack(item) for name, item in packed["v"].items()}
+            for name, item in fields.items():
+                if type(item) in _CONTAINERS:
+                    fields[name] = self._unpack(item)
         data = fields["root"] if issubclass(model, RootModel) else fields
-        made: BaseModel = model.model_validate(data, by_name=True, by_alias=False)
+        made: BaseModel = model.__pydantic_validator__.validate_python(data, by_name=True, by_alias=False)
         if "u" in packed:
             made.__pydantic_fields_set__.difference_update(packed["u"])
         return made
@@ -149,11 +155,12 @@ class Codec:
         return made
 
     def _class(self, name: str, base: type) -> Any:
-        found = self._classes.get(name)
+        found = self._classes.get((name, base))
         if found is None:
-            found = self._classes[name] = find_class(name, self._expected)
-        if not issubclass(found, base):
-            raise TypeError(f"{name} is no {base.__name__} any more")
+            found = find_class(name, self._expected)
+            if not issubclass(found, base):
+                raise TypeError(f"{name} is no {base.__name__} any more")
+            self._classes[name, base] = found
         return found
 
 
@@ -206,7 +213,10 @@ def _checksum(form: bytes, body: bytes) -> bytes:
 
 def _same(left: Any, right: Any) -> bool:
     """Tell whether two values are equal, NaN included; the packed forms have types, too."""
-    if _privates(left) != _privates(right):
+    if isinstance(left, BaseModel) and isinstance(right, BaseModel):
+        if left.__pydantic_private__ != right.__pydantic_private__:
+            return False
+    elif _privates(left) != _privates(right):
         return False
     try:
         if left == right:

@@ -16,7 +16,6 @@ import struct
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +24,6 @@ LOCK_FILE = "planai.lock"
 
 _POLL_SECONDS = 0.02
 _TRUST_SECONDS = 0.25
-_REMEMBERED = 4096
 # Of Linux, whose structure it needs; elsewhere a process's locks are all one owner's
 _OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
 Callback = Callable[[], None]
@@ -43,7 +41,6 @@ class Flights:
         self._watches = False
         self._file: int | None = None
         self._seen = 0.0
-        self._ended: OrderedDict[str, None] = OrderedDict()
 
     def begin(self, name: str) -> bool:
         """Become the one who computes `name`, and tell whether that was possible. Then `end` has to follow."""
@@ -68,15 +65,8 @@ class Flights:
         self._give(name)
         with self._lock:
             callbacks = self._waiting.pop(name, [])
-            self._ended[name] = None
-            if len(self._ended) > _REMEMBERED:
-                self._ended.popitem(last=False)
         for callback in callbacks:
             callback()
-
-    def has_ended(self, name: str) -> bool:
-        """Tell whether `name` was computed in this process not long ago."""
-        return name in self._ended
 
     def when_over(self, name: str, callback: Callback) -> None:
         """Call `callback` once, from any thread, when nobody computes `name` any more; at once if nobody does."""

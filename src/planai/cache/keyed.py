@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any
 
 from pydantic import Field
@@ -26,15 +26,17 @@ class Known:
 
     Attributes:
         digest: what stands for the profile in keys.
-        values: the attributes of the worker then.
+        names: the attributes of the worker that count.
+        values: their values then.
     """
 
     digest: str
-    values: tuple[tuple[str, Any], ...]
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
 
     def holds_for(self, attributes: dict[str, Any]) -> bool:
         """Tell whether the worker has the same attributes still."""
-        return all(attributes.get(name) is value for name, value in self.values)
+        return all(map(is_, map(attributes.get, self.names), self.values))
 
 
 class KeyedTaskWorker(TaskWorker):
@@ -118,8 +120,9 @@ class KeyedTaskWorker(TaskWorker):
         if known is None or not known.holds_for(self.__dict__):
             parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
             changed = changed_names(type(self)) | _INTERNAL
-            values = tuple((name, value) for name, value in self.__dict__.items() if name not in changed)
-            known = notes[self, kind] = Known(digest_of_parts(parts), values)
+            names = tuple(name for name in self.__dict__ if name not in changed)
+            values = tuple(self.__dict__[name] for name in names)
+            known = notes[self, kind] = Known(digest_of_parts(parts), names, values)
         return known.digest
 
     def describe(self, kind: type[Task]) -> Profile:
@@ -177,7 +180,7 @@ class KeyedTaskWorker(TaskWorker):
         return first.setdefault(name, value) if name in changed_names(type(self)) else value
 
 
-_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_first", "_sample"})
+_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_first", "_flight"})
 
 
 @per_class

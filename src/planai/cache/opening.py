@@ -17,10 +17,6 @@ from planai.cache.flight import Flights
 from planai.cache.store import CacheMode, Store
 from planai.cache.stores.disk import DiskStore
 from planai.cache.stores.memory import MemoryStore
-from planai.cache.stores.tiered import TieredStore
-
-MEMORY_BUDGET = 64 * 2**20
-"""Bytes of recent entries that a process keeps in memory for each cache folder."""
 
 StoreName = Literal["sqlite", "memory", "diskcache"]
 """The stores that can be chosen by name."""
@@ -98,8 +94,8 @@ def _make(path: Path, kind: StoreName) -> Store:
     if kind == "diskcache":
         from planai.cache.stores.diskcache import DiskcacheStore  # noqa: PLC0415 - an extra
 
-        return TieredStore(MemoryStore(MEMORY_BUDGET), DiskcacheStore(path))
-    return TieredStore(MemoryStore(MEMORY_BUDGET), DiskStore(path))
+        return DiskcacheStore(path)
+    return DiskStore(path)
 
 
 @atexit.register

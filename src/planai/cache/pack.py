@@ -44,6 +44,8 @@ def pack(value: Any) -> Any:
         return value if is_plain(value) else _each(value)
     if kind is dict:
         return _pack_dict(value)
+    if issubclass(kind, BaseModel) and not issubclass(kind, enum.Enum):
+        return _pack_model(value)
     packer = _PACKERS.get(kind)
     if packer is not None:
         return packer(value)
@@ -82,6 +84,9 @@ def _each(values: Iterable[Any]) -> list[Any]:
 def _fields(values: dict[str, Any], show: str = ".{}") -> dict[str, Any]:
     packed = {}
     for name, value in values.items():
+        if type(value) in _JSON_SCALARS:
+            packed[name] = value
+            continue
         try:
             packed[name] = pack(value)
         except Unpackable as error:
@@ -99,7 +104,7 @@ def _pack_dict(value: dict[Any, Any]) -> Any:
 def _pack_model(value: BaseModel) -> dict[str, Any]:
     fields = fields_of(value)
     packed = {TAG: "model", "c": qualified(type(value)), "v": _fields(fields)}
-    if len(value.model_fields_set) < len(fields):
+    if len(value.__pydantic_fields_set__) < len(fields):
         packed["u"] = sorted(fields.keys() - value.model_fields_set)
     return packed
 

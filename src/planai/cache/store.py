@@ -111,10 +111,7 @@ class Store(Protocol):
         """Return how often the space was cleared."""
 
     def version(self) -> Hashable:
-        """Return something that differs from before when records may have changed by other hands than this object's.
-
-        None when that cannot be known.
-        """
+        """Return something that differs from before when records may have changed; None when that cannot be known."""
 
     def close(self) -> None:
         """Let go of files and connections; the next use opens them again."""

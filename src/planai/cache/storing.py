@@ -21,6 +21,7 @@ from planai.cache.counters import CacheStats
 from planai.cache.opening import StoreName, open_store, override
 from planai.cache.reads import load_read
 from planai.cache.shown import short_text
+from planai.cache.store import Order
 from planai.cache.tracing import TracingTaskWorker
 from planai.call import Activation, CacheMode, current_activation
 from planai.cost import FREE, Cost
@@ -142,7 +143,8 @@ class StoringTaskWorker(TracingTaskWorker):
         stored = self.get_cache().keep(key, answer)
         if stored:
             self._keep_profile(task)
-            self._refreshed().add(key)
+            if self.mode() == "refresh":
+                self._refreshed().add(key)
         if activation is not None and activation.lookup is not None:
             activation.lookup = activation.lookup._replace(stored=stored)
         self._debug("STORED" if stored else "NOT STORED", key)
@@ -156,13 +158,14 @@ class StoringTaskWorker(TracingTaskWorker):
     def get_cache(self) -> Cache:
         """Return the worker's entries as a mapping; ``with worker.get_cache() as cache`` works, too."""
         over = override()
-        store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
-        order: Literal["cost", "used"] = "cost" if self.cache_eviction == "cost" else "used"
-        wanted = (store, self.space, self.cache_size_limit, self.cache_disk_limit, order, tuple(self.output_types))
+        limits = (self.cache_size_limit, self.cache_disk_limit, self.cache_eviction)
+        wanted = (over, self.cache_dir, self.cache_store, self.cache_name, limits, self.output_types)
         known: tuple[object, Cache] | None = self.__dict__["_cache"]
         if known is None or known[0] != wanted:
-            limits = Limits(self.cache_size_limit, self.cache_disk_limit, order)
-            cache = Cache(store, self.space, Codec(self.output_types), limits, self._ttl_of)
+            wanted = (*wanted[:-1], list(self.output_types))  # which may be changed in place
+            store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
+            order: Order = "cost" if self.cache_eviction == "cost" else "used"
+            cache = Cache(store, self.space, Codec(self.output_types), Limits(*limits[:2], order), self._ttl_of)
             known = self.__dict__["_cache"] = (wanted, cache)
         return known[1]
 
@@ -187,12 +190,11 @@ class StoringTaskWorker(TracingTaskWorker):
         if self.cache_mode is not None:
             return self.cache_mode
         activation = current_activation()
-        if activation is not None and activation.scope.cache_mode is not None:
-            return activation.scope.cache_mode
-        mode: Any = os.environ.get(_VARIABLE) or "read_write"
-        if mode not in _MODES:
-            raise ConfigurationError(f"{_VARIABLE} is {mode!r}: choose one of {', '.join(map(repr, _MODES))}")
-        return mode  # type: ignore[no-any-return]  # checked above
+        if activation is None:
+            return _mode_of_environment()
+        if activation.scope.cache_mode is None:
+            activation.scope.cache_mode = _mode_of_environment()  # which holds for the whole run
+        return activation.scope.cache_mode
 
     # ---- what the kinds of cached workers use
 
@@ -213,7 +215,7 @@ class StoringTaskWorker(TracingTaskWorker):
     def _refreshed(self) -> set[str]:
         """Return the keys whose answers were stored in the present run."""
         activation = current_activation()
-        if activation is None or self.mode() != "refresh":
+        if activation is None:
             return set()
         found: set[str] = activation.scope.notes.setdefault((self, "refreshed"), set())
         return found
@@ -301,6 +303,13 @@ class StoringTaskWorker(TracingTaskWorker):
     def _debug(self, what: str, key: str) -> None:
         if self.debug_cache:
             self.logger.debug("cache %s %s", what, key)
+
+
+def _mode_of_environment() -> CacheMode:
+    mode: Any = os.environ.get(_VARIABLE) or "read_write"
+    if mode not in _MODES:
+        raise ConfigurationError(f"{_VARIABLE} is {mode!r}: choose one of {', '.join(map(repr, _MODES))}")
+    return mode  # type: ignore[no-any-return]  # checked above
 
 
 def _show_debug(logger: logging.Logger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -62,6 +62,7 @@ class CachedTaskWorker(ExplainingTaskWorker):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.__dict__["_by_hand"] = self._find_by_hand()
+        self.__dict__["_flight"] = None
         if isinstance(self, JoinedTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} is a join and cached, which this version does not know: "
@@ -145,12 +146,11 @@ class CachedTaskWorker(ExplainingTaskWorker):
         if hand.looks:
             self._compute(key, task)
             return
-        version = self.get_cache().version()
         if self._replay(key) or self._migrate(key, task):
             return
         if mode == "replay":
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
-        self._compute_once(key, task, version)
+        self._compute_once(key, task)
 
     def _migrate(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
@@ -172,11 +172,11 @@ class CachedTaskWorker(ExplainingTaskWorker):
                 return True
         return False
 
-    def _compute_once(self, key: str, task: Task, version: Hashable) -> None:
+    def _compute_once(self, key: str, task: Task) -> None:
         """Compute, unless somebody else does just now, and then replay.
 
-        Who computes already waits for nobody, lest two that wait for each other wait for ever. The answer may have been
-        stored since the cache, in its `version`, was asked for it.
+        Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
+        one to compute looks again: the answer may have been stored since it was asked for.
         """
         flights, name = self._flights(), f"{self.space}\0{key}"
         if _computing.get():
@@ -190,15 +190,18 @@ class CachedTaskWorker(ExplainingTaskWorker):
                 flights.wait(name)
                 if self._replay(key, waited=True):
                     return
-            may_be_there = flights.has_ended(name) or self.get_cache().version() != version
-            if not (may_be_there and self._is_there_now(key) and self._replay(key, waited=True)):
+            if not (self._is_there_now(key) and self._replay(key, waited=True)):
                 self._compute_as_owner(key, task)
         finally:
             if owns:
                 flights.end(name)
 
     def _flights(self) -> Flights:
-        return open_flights(self.cache_dir, self.cache_store)
+        wanted = (self.cache_dir, self.cache_store)
+        known: tuple[object, Flights] | None = self.__dict__["_flight"]
+        if known is None or known[0] != wanted:
+            known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))
+        return known[1]
 
     def _is_there_now(self, key: str) -> bool:
         return (self.mode() != "refresh" or key in self._refreshed()) and self.get_cache().has(key, self._finder(None))

@@ -61,7 +61,7 @@ class Slots:
         taken = []
         while self._open and self._running < self._capacity:
             rank = self._open[0]
-            if not self._queues[rank] or any(usage.used >= usage.count for usage in self._usages[rank]):
+            if not self._queues[rank] or (self._usages[rank] and self._is_full(rank)):
                 heapq.heappop(self._open)
                 self._listed[rank] = False
                 continue
@@ -71,6 +71,9 @@ class Slots:
             for usage in self._usages[rank]:
                 usage.used += 1
         return taken
+
+    def _is_full(self, rank: int) -> bool:
+        return any(usage.used >= usage.count for usage in self._usages[rank])
 
     def release(self, call: Call) -> None:
         """Take note that `call` runs no more."""

@@ -5,7 +5,6 @@ It is pure: no thread, no clock, no user code and no input or output. One loop f
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 
 from planai.board import Board, WorkerFigures
@@ -17,7 +16,7 @@ from planai.provenance import INITIAL, ROOT, Provenance
 from planai.run.ledger import Ledger
 from planai.run.result import Failure
 from planai.run.slots import Slots
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 
 
 class RunState:
@@ -65,9 +64,10 @@ class RunState:
 
     def handle(self, event: Event) -> list[Call]:
         """Take note of `event`, and return the calls to make next."""
+        if type(event) is Finished:
+            self._finish(event)
+            return self._next()
         match event:
-            case Finished():
-                self._finish(event)
             case Failed():
                 self._fail(event)
             case Submitted():
@@ -80,8 +80,12 @@ class RunState:
                 self.stopped = True
                 self.dropped += self._slots.clear() + len(self._parked)
                 self._parked.clear()
+        return self._next()
+
+    def _next(self) -> list[Call]:
         calls = self._slots.take()
-        self._running.update((call.id, call) for call in calls)
+        for call in calls:
+            self._running[call.id] = call
         return calls
 
     def give_back(self, calls: list[Call]) -> None:
@@ -129,7 +133,7 @@ class RunState:
         if self.stopped:
             self.dropped += 1
         else:
-            self._parked[call.id] = replace(call, resumed=True)
+            self._parked[call.id] = call._replace(resumed=True)
 
     def _wake(self, event: Woken) -> None:
         call = self._parked.pop(event.call, None)
@@ -157,7 +161,10 @@ class RunState:
         if output.previous is not None and lineage_of(output.previous).provenance is not ROOT:
             base = lineage_of(output.previous).provenance
         provenance = self._step(base, self._plan.nodes[call.worker].name)
-        lineage = lineage_of(output.task)._replace(provenance=provenance, previous=output.previous)
+        known = lineage_of(output.task)
+        lineage = Lineage(
+            provenance, output.previous, known.injected, known.private_state, known.retries, known.sources
+        )
         for number, target in enumerate(output.targets):
             # Each gets a copy of its own: one that changes it does not change it for the others.
             task = set_lineage(snapshot(output.task) if number else output.task, lineage)

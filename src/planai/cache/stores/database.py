@@ -57,7 +57,6 @@ class Database:
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], object], begin: Operation) -> None:
         self._path = str(path)
-        self._wal = f"{path}-wal"
         self._prepare = prepare
         self._begin = begin
         self._reading = threading.RLock()
@@ -99,15 +98,11 @@ class Database:
         return self._file == (status.st_dev, status.st_ino)
 
     def version(self) -> Hashable:
-        """Return what the write-ahead log looks like: every commit of any process changes it."""
-        try:
-            status = os.stat(self._wal)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
-        except FileNotFoundError:
-            return None
-        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if seen == self._own_write:
-            return self._own_version
-        return seen
+        """Return what changes with every commit of any connection; None while the file is not open."""
+        with self._reading:
+            if self._reader is None or not self.is_current():
+                return None
+            return self._file, self._reader.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Close all connections."""
@@ -148,8 +143,6 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._writer_file: tuple[int, int] | None = None
-        self._own_write: Hashable = None
-        self._own_version: Hashable = None
 
     def _current_reader(self) -> sqlite3.Connection:
         """Return the reader of the file that is in the folder now, which may have been removed or replaced."""
@@ -206,7 +199,6 @@ class Database:
     def _renew_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._own_write = self._own_version = None
         self._writer = self._connect()
         self._writer_file = self._file
 
@@ -214,7 +206,6 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         transaction = Transaction(connection)
         try:
-            before, others = self.version(), _commits_of_others(connection)
             self._begin(transaction)
             for ticket in tickets:
                 ticket.run(transaction)
@@ -227,10 +218,6 @@ class Database:
             raise
         for ticket in tickets:
             ticket.done = True
-        self._own_write = None
-        seen = self.version()
-        if _commits_of_others(connection) == others:  # the log looks as it does by our doing alone
-            self._own_version, self._own_write = before, seen
         for follow in transaction.on_commit:
             follow()
 
@@ -257,11 +244,6 @@ class _Ticket:
         if self._error is not None:
             raise self._error
         return self._result
-
-
-def _commits_of_others(connection: sqlite3.Connection) -> int:
-    """Return a number that changes when another connection commits."""
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _patiently(use: Callable[[], object]) -> None:

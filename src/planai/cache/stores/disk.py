@@ -125,7 +125,7 @@ class DiskStore:
         return 0 if row is None else int(row[0])
 
     def version(self) -> Hashable:
-        """Return what the write-ahead log looks like: every commit of any process changes it."""
+        """Return what changes with every commit, also of other processes and of this object itself."""
         return self._database.version()
 
     def close(self) -> None:
