@@ -134,7 +134,9 @@ class Number(Task):
 
 def start(folder: Path, text: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
     """Start a program of a user called ``program.py``; it and its cache are in `folder`."""
-    (folder / "program.py").write_text(HEAD + dedent(text))
+    file, code = folder / "program.py", HEAD + dedent(text)
+    if not file.exists() or file.read_text() != code:  # else one that was just started would find it empty
+        file.write_text(code)
     return subprocess.Popen(
         [sys.executable, "program.py", *map(str, arguments)],
         cwd=folder,
