@@ -9,6 +9,8 @@ import planai
 
 NAMES = [
     "BaseLLMTaskWorker",
+    "CacheIgnore",
+    "CacheKey",
     "CachedLLMTaskWorker",
     "CachedTaskWorker",
     "Failure",

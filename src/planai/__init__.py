@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from planai.cache.canonical import CacheIgnore, CacheKey
 from planai.cache.worker import CachedTaskWorker
 from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
@@ -17,6 +18,8 @@ __version__ = version("planai")
 
 __all__ = [
     "BaseLLMTaskWorker",
+    "CacheIgnore",
+    "CacheKey",
     "CachedLLMTaskWorker",
     "CachedTaskWorker",
     "Failure",

@@ -22,11 +22,6 @@ from planai import CachedTaskWorker, Graph, RunResult, Task, TaskWorker
 WAIT = 60.0
 
 
-def not_built_yet(what: str) -> pytest.MarkDecorator:
-    """Mark a test of what is specified and comes soon."""
-    return pytest.mark.xfail(strict=True, reason=f"not built yet: {what}")
-
-
 def found(what: str) -> pytest.MarkDecorator:
     """Mark a test that shows a mistake: a wrong answer, or a hit that is lost."""
     return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"found: {what}")

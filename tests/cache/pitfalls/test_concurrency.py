@@ -186,7 +186,7 @@ def test_tasks_and_results_can_be_sent_to_another_process(folder: Path) -> None:
         assert pickle.loads(pickle.dumps(run(worker, ONE).outputs)) == [Number(value=2)]
 
 
-# pitfall 28 is in test_to_come.py
+# pitfall 28 is in test_control.py
 
 # pitfall 29
 

@@ -8,11 +8,9 @@ from typing import Annotated, Any
 import pytest
 
 import planai.errors
-from cache.pitfalls.kit import Counting, Double, Number, figures, not_built_yet, run, values_of
+from cache.pitfalls.kit import Counting, Double, Number, figures, run, values_of
 from planai import RunResult, Task
 from planai.cache.canonical import CacheIgnore
-
-pytestmark = not_built_yet("cache_mode")
 
 ONE = Number(value=1)
 
