@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
@@ -9,10 +10,10 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 
 from planai.cost import Cost
-from planai.errors import OutsideCallError, PublishError
+from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
 from planai.provenance import Provenance
 from planai.task import NOWHERE, Lineage, Task, lineage_of, set_lineage, snapshot
@@ -26,6 +27,19 @@ It raises `PublishError` where the type is not declared, or nobody (or more than
 
 CacheMode = Literal["read_write", "refresh", "read_only", "replay", "off"]
 """How the caching workers of a run use their caches; what each word means is said by `CachedTaskWorker`."""
+
+
+def mode_of_environment() -> CacheMode:
+    """Return what the environment variable PLANAI_CACHE_MODE says, by default ``"read_write"``.
+
+    Raises:
+        ConfigurationError: it is no mode.
+    """
+    mode = os.environ.get("PLANAI_CACHE_MODE") or "read_write"
+    if mode not in get_args(CacheMode):
+        modes = ", ".join(map(repr, get_args(CacheMode)))
+        raise ConfigurationError(f"PLANAI_CACHE_MODE is {mode!r}: choose one of {modes}")
+    return cast("CacheMode", mode)
 
 
 @dataclass(slots=True)

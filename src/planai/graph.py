@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-from planai.call import CacheMode, Scope
+from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan, Sink, Wires, initial_pair, make_plan
@@ -286,7 +286,7 @@ def _scope(cache_mode: CacheMode | None) -> Scope:
     if cache_mode is not None and cache_mode not in get_args(CacheMode):
         modes = ", ".join(map(repr, get_args(CacheMode)))
         raise ConfigurationError(f"there is no cache_mode {cache_mode!r}: choose one of {modes}")
-    return Scope(cache_mode)
+    return Scope(cache_mode or mode_of_environment())
 
 
 def _executor(chosen: ExecutorName | Executor, max_workers: int) -> Executor:

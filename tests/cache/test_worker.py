@@ -690,10 +690,11 @@ def test_an_entry_of_a_class_that_has_gained_a_field_is_computed_again(folder: s
 def test_an_entry_holds_nothing_of_its_run(folder: str) -> None:
     class Hidden(Base):
         def consume_work(self, task: Word) -> None:
-            task.add_private_state("state", "a secret of the run")
             self.publish_work(Number(value=1))
 
-    run_inline(Hidden(cache_dir=folder), Word(text="input text"))
+    task = Word(text="input text")
+    task.add_private_state("state", "a secret of the run")
+    run_inline(Hidden(cache_dir=folder), task)
     (space, key, payload) = entries(folder)[0]
     for hidden in (b"InitialTaskWorker", b"input text", b"a secret"):
         assert hidden not in payload + space.encode() + key.encode()

@@ -158,16 +158,24 @@ class Cache(MutableMapping[str, Any]):
         return self.look(key)[0]
 
     def look(
-        self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True
+        self,
+        key: str,
+        find: Callable[[str], str] | None = None,
+        *,
+        ttl: float | None = None,
+        grace: float = 0.0,
+        repair: bool = True,
     ) -> tuple[Hit | None, str]:
         """Return the entry at `key`; or None, and what is wrong with what is there, if something is.
 
         Args:
             key: the key; what decides the answer besides it is looked up on the way.
             find: returns the digest of what a look-up in the provenance finds; None asks no such questions.
+            ttl: seconds after which an entry is old, also where it was stored with a longer time; None for never.
+            grace: seconds after that in which it may still be served.
             repair: whether what cannot be read is set aside.
         """
-        hit, reason = self.peek(key, find, repair=repair)
+        hit, reason = self.peek(key, find, ttl=ttl, grace=grace, repair=repair)
         if hit is None:
             self.stats.miss(reason)
         else:
@@ -175,7 +183,13 @@ class Cache(MutableMapping[str, Any]):
         return hit, reason
 
     def peek(
-        self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True
+        self,
+        key: str,
+        find: Callable[[str], str] | None = None,
+        *,
+        ttl: float | None = None,
+        grace: float = 0.0,
+        repair: bool = True,
     ) -> tuple[Hit | None, str]:
         """Do what `look` does, without counting it."""
         reads: tuple[str, ...] = ()
@@ -188,6 +202,8 @@ class Cache(MutableMapping[str, Any]):
         if record is None:
             return None, PROVENANCE if reads else ""
         now = time.time()
+        if ttl is not None:
+            record = record.limited(ttl, grace)
         if not record.alive(now):
             return None, EXPIRED
         try:
@@ -197,10 +213,6 @@ class Cache(MutableMapping[str, Any]):
                 self._quarantine(key, record, error)
             return None, DAMAGED
         return Hit(value, record.cost, record.stale_at is not None and now >= record.stale_at, reads), ""
-
-    def has(self, key: str, find: Callable[[str], str] | None = None, *, repair: bool = True) -> bool:
-        """Tell whether `look` would find something, without counting it."""
-        return self.peek(key, find, repair=repair)[0] is not None
 
     def keep(self, key: str, answer: Answer) -> int:
         """Store an answer, and return its size in bytes; 0 when that was not possible."""
@@ -263,7 +275,7 @@ class Cache(MutableMapping[str, Any]):
         self._guarded(self._store.delete, self._space, [key])
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.has(key)
+        return isinstance(key, str) and self.peek(key)[0] is not None
 
     def __iter__(self) -> Iterator[str]:
         now = time.time()
@@ -342,7 +354,8 @@ class Cache(MutableMapping[str, Any]):
         """Set an entry aside that cannot be read, for people to look at; the newest hundred are kept."""
         self.stats.count(quarantined=1)
         _logger.info("set aside the entry %s of %s: %s", key, self._space, error)
-        aside = Record(record.payload, time.time(), about=str(error).encode("utf-8", "replace"))
+        payload = record.payload if isinstance(record.payload, bytes) else b""  # others may write into the file
+        aside = Record(payload, time.time(), about=str(error).encode("utf-8", "replace"))
         self._guarded(self._store.delete, self._space, [key])
         self._guarded(self._store.put, QUARANTINE, f"{self._space}\n{key}", aside)
         self._guarded(self._store.trim, QUARANTINE, time.time(), _QUARANTINED, None)

@@ -11,16 +11,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from planai.cache.canonical import qualified
+from planai.cache.canonical import main_module, qualified
 
 
 def find_class(name: str, expected: tuple[type, ...]) -> type:
-    """Return the class called `name`, as `qualified` gives names, without importing anything."""
+    """Return the class called `name`, as `qualified` gives names, without importing anything.
+
+    Beyond what the fields of the `expected` classes name, it has to come from a package of one of these: an entry that
+    somebody has crafted makes no other class of the program run its validators.
+    """
     for kind in _reachable(expected):
         if qualified(kind) == name:
             return kind
     module_name, _, path = name.partition(":")
-    found: Any = sys.modules.get(module_name)
+    packages = {qualified(kind).partition(":")[0].partition(".")[0] for kind in expected}
+    if packages and module_name.partition(".")[0] not in packages:
+        raise TypeError(f"{name} is no class of {', '.join(sorted(packages))}")
+    found: Any = sys.modules.get("__main__" if module_name == main_module() else module_name)
     for part in path.split("."):
         found = getattr(found, part, None)
     if isinstance(found, type) and (issubclass(found, BaseModel | enum.Enum) or dataclasses.is_dataclass(found)):

@@ -79,6 +79,8 @@ class Codec:
         Raises:
             Undecodable: the payload is damaged, or its classes are gone or no longer accept it.
         """
+        if not isinstance(payload, bytes):
+            raise Undecodable(f"the payload is a {type(payload).__name__}: the entry is damaged")
         form, body = payload[:1], payload[5:]
         if payload[1:5] != _checksum(form, body):
             raise Undecodable("the checksum does not fit: the entry is damaged")

@@ -89,7 +89,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         cache = self.get_cache()
         find = self._finder(task)
         last = cache.resolve(key, find)
-        if cache.has(key, find):
+        if self.has(key, task):
             return self._explanation(key, cache.known([last]), hit=True)
         if not is_traced(type(self)):  # a key of the user's own making has no parts
             return Explanation(self.space, key, hit=False, reason=EXPIRED if cache.known([last]) else NEW_KEY)

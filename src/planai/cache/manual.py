@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import types
 from collections.abc import Iterator
@@ -35,12 +36,15 @@ def replaces(worker: type, method: str, library: frozenset[type]) -> bool:
 
 
 def _names(worker: type, method: str, library: frozenset[type]) -> set[str]:
-    """Return all names used by `method`, its versions in base classes, and the methods that these call."""
+    """Return what `method`, its versions in base classes, and the methods that these call use of the worker itself.
+
+    That it asks another worker's cache is its own business.
+    """
     seen: set[str] = set()
     waiting = [method]
     while waiting:
         for function in _versions(worker, waiting.pop(), library):
-            new = set(_names_in(function.__code__)) - seen
+            new = set(_names_of_self(function.__code__, _first_parameter(function))) - seen
             seen |= new
             waiting += sorted(new - _LOOKS - _STORES)
     return seen
@@ -70,3 +74,27 @@ def _names_in(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names_in(constant)
+
+
+def _first_parameter(function: types.FunctionType) -> str:
+    return function.__code__.co_varnames[0] if function.__code__.co_argcount else ""
+
+
+def _names_of_self(code: types.CodeType, me: str) -> Iterator[str]:
+    """Yield the attributes that code reads of `me`, or of what ``super()`` returns."""
+    before: dis.Instruction | None = None
+    uses_super = "super" in code.co_names
+    for step in dis.get_instructions(code):
+        if isinstance(step.argval, types.CodeType):
+            yield from _names_of_self(step.argval, me)
+        is_read = step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
+        if is_read and (_is_load_of(before, me) or uses_super):
+            yield step.argval
+        before = step
+
+
+def _is_load_of(step: dis.Instruction | None, name: str) -> bool:
+    """Tell whether an instruction leaves the variable `name` on top: newer Pythons load two at once."""
+    if step is None or not step.opname.startswith(("LOAD_FAST", "LOAD_DEREF")):
+        return False
+    return bool(step.argval == name or (isinstance(step.argval, tuple) and step.argval[-1] == name))

@@ -13,6 +13,7 @@ FIRST = "nothing was stored by this worker before"
 NEW_INPUT = "new input"
 NEW_KEY = "new key"
 REFRESH = "refresh"
+MISFIT = "of a type, or for a consumer, that the worker does not publish any more"
 UNKNOWN_CHANGE = "the worker changed"
 
 _NAMED = 3

@@ -40,6 +40,14 @@ class Record(NamedTuple):
         """Tell whether the entry has not expired; one from the future, as clocks go, has no age and counts as old."""
         return self.expires_at is None or self.stored_at - CLOCK_SKEW_SECONDS <= now < self.expires_at
 
+    def limited(self, ttl: float, grace: float) -> Record:
+        """Return the entry as if it had been stored with a time to live of at most `ttl` seconds, and `grace` more."""
+        stale_at = self.stored_at + ttl
+        expires_at = stale_at + grace
+        if self.expires_at is not None and self.expires_at <= expires_at:
+            return self
+        return self._replace(expires_at=expires_at, stale_at=stale_at if grace else None)
+
 
 class Info(NamedTuple):
     """What is known of an entry without reading its payload; times in seconds since the epoch, size in bytes.

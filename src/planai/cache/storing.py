@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import warnings
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,14 +22,11 @@ from planai.cache.reads import load_read
 from planai.cache.shown import short_text
 from planai.cache.store import Order
 from planai.cache.tracing import TracingTaskWorker
-from planai.call import Activation, CacheMode, current_activation
+from planai.call import Activation, CacheMode, current_activation, mode_of_environment
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
 from planai.events import Lookup
 from planai.task import Task, lineage_of
-
-_MODES: tuple[str, ...] = get_args(CacheMode)
-_VARIABLE = "PLANAI_CACHE_MODE"
 
 
 class StoringTaskWorker(TracingTaskWorker):
@@ -97,8 +93,13 @@ class StoringTaskWorker(TracingTaskWorker):
         if mode == "off" or (mode == "refresh" and key not in self._refreshed()):
             hit, reason = None, "refresh"
         else:
-            find = self._finder(task_or_key if isinstance(task_or_key, Task) else None)
-            hit, reason = self.get_cache().look(key, find, repair=mode in ("read_write", "refresh"))
+            hit, reason = self.get_cache().look(
+                key,
+                self._finder(task_or_key if isinstance(task_or_key, Task) else None),
+                ttl=self._ttl_of(task_or_key if isinstance(task_or_key, Task) else None),
+                grace=self.stale_while_revalidate,
+                repair=mode in ("read_write", "refresh"),
+            )
         self._debug("MISS" if hit is None else "HIT", key)
         if activation is not None and mode != "off":
             activation.source = self.answer_id(key)
@@ -153,7 +154,13 @@ class StoringTaskWorker(TracingTaskWorker):
 
     def is_cached(self, task: Any) -> bool:
         """Tell whether there is an answer to `task` that can be used."""
-        return self.get_cache().has(self._key(task), self._finder(task if isinstance(task, Task) else None))
+        subject = task if isinstance(task, Task) else None
+        return self.has(self._key(task), subject)
+
+    def has(self, key: str, task: Task | None = None) -> bool:
+        """Tell whether there is an answer at `key` that can be used, for the task that is being consumed or `task`."""
+        ttl, grace = self._ttl_of(task), self.stale_while_revalidate
+        return self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)[0] is not None
 
     def get_cache(self) -> Cache:
         """Return the worker's entries as a mapping; ``with worker.get_cache() as cache`` works, too."""
@@ -191,9 +198,9 @@ class StoringTaskWorker(TracingTaskWorker):
             return self.cache_mode
         activation = current_activation()
         if activation is None:
-            return _mode_of_environment()
+            return mode_of_environment()
         if activation.scope.cache_mode is None:
-            activation.scope.cache_mode = _mode_of_environment()  # which holds for the whole run
+            activation.scope.cache_mode = mode_of_environment()  # which holds for the whole run
         return activation.scope.cache_mode
 
     # ---- what the kinds of cached workers use
@@ -285,12 +292,22 @@ class StoringTaskWorker(TracingTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} looks up a {type(task_or_key).__name__}: pass a task, or a key as a str"
             )
-        watch = lineage_of(task_or_key).watch
+        activation = self._own_activation()
+        if activation is None or task_or_key is not activation.tasks[0]:
+            return self._made_key(task_or_key)
+        key: str | None = activation.notes.get("key")
+        if key is None:  # else it is that of the task as it came, whatever was done to it since
+            key = activation.notes["key"] = self._untraced_key(task_or_key)
+        return key
+
+    def _untraced_key(self, task: Task) -> str:
+        """Make a key; what that looks up in the provenance is in the key, and need not be noted."""
+        watch = lineage_of(task).watch
         if watch is None:
-            return self._made_key(task_or_key)
-        watch.trace.paused = True  # what a key looks at is in the key
+            return self._made_key(task)
+        watch.trace.paused = True
         try:
-            return self._made_key(task_or_key)
+            return self._made_key(task)
         finally:
             watch.trace.paused = False
 
@@ -303,13 +320,6 @@ class StoringTaskWorker(TracingTaskWorker):
     def _debug(self, what: str, key: str) -> None:
         if self.debug_cache:
             self.logger.debug("cache %s %s", what, key)
-
-
-def _mode_of_environment() -> CacheMode:
-    mode: Any = os.environ.get(_VARIABLE) or "read_write"
-    if mode not in _MODES:
-        raise ConfigurationError(f"{_VARIABLE} is {mode!r}: choose one of {', '.join(map(repr, _MODES))}")
-    return mode  # type: ignore[no-any-return]  # checked above
 
 
 def _show_debug(logger: logging.Logger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
@@ -16,14 +17,14 @@ from planai.cache.key import key_of
 from planai.cache.keyed import library_classes, may_be_migrated
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.opening import open_flights
-from planai.cache.reads import load_read, private_keys
-from planai.cache.reasons import REFRESH
+from planai.cache.reads import load_read, private_keys, read_of
+from planai.cache.reasons import MISFIT, REFRESH
 from planai.call import Activation, Park, Router, need_activation
 from planai.cost import Cost
-from planai.errors import CacheMiss, ConfigurationError
+from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup, Output
 from planai.join import JoinedTaskWorker
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 from planai.worker import Foreseen, TaskWorker, check_published
 
 _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
@@ -126,7 +127,8 @@ class CachedTaskWorker(ExplainingTaskWorker):
         key = self._key(task)
         if mode == "refresh":
             return Foreseen(None, REFRESH, key=key)
-        hit, reason = self.get_cache().peek(key, self._finder(task))
+        ttl, grace = self._ttl_of(task), self.stale_while_revalidate
+        hit, reason = self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)
         if hit is None:
             return Foreseen(None, self._reason(key, reason), key=key)
         value = self.get_from_cache(key)
@@ -136,7 +138,12 @@ class CachedTaskWorker(ExplainingTaskWorker):
     def _answer(self, task: Task) -> None:
         hand: ByHand = self.__dict__["_by_hand"]
         mode = self.mode()
-        if (hand.looks and hand.stores) or not self.should_cache(task):
+        if not self.should_cache(task):
+            self.consume_work(task)
+            return
+        if hand.looks and hand.stores:
+            with contextlib.suppress(UnkeyableValue):  # raised again when the worker itself asks
+                self._key(task)  # of the task as it comes
             self._traced(task, self.consume_work)
             return
         if mode == "off":
@@ -165,7 +172,7 @@ class CachedTaskWorker(ExplainingTaskWorker):
             if name == profile or not may_be_migrated(old, present):
                 continue
             earlier = key_of(name, parts)
-            if self.get_cache().has(earlier, self._finder(None), repair=False) and self._replay(earlier):
+            if self.has(earlier) and self._replay(earlier):
                 activation.source = self.answer_id(key)
                 activation.notes["cost"] = activation.lookup and activation.lookup.cost
                 self._keep(key, activation.outputs)
@@ -204,7 +211,7 @@ class CachedTaskWorker(ExplainingTaskWorker):
         return known[1]
 
     def _is_there_now(self, key: str) -> bool:
-        return (self.mode() != "refresh" or key in self._refreshed()) and self.get_cache().has(key, self._finder(None))
+        return (self.mode() != "refresh" or key in self._refreshed()) and self.has(key)
 
     def _compute_as_owner(self, key: str, task: Task) -> None:
         token = _computing.set(True)
@@ -229,11 +236,15 @@ class CachedTaskWorker(ExplainingTaskWorker):
             activation.lookup = activation.lookup._replace(cost=cost)
 
     def _traced(self, task: Task, consume: Callable[[Task], None]) -> None:
+        before = snapshot(task)
         self._start_trace(task)
         try:
             consume(task)
         finally:
             self._end_trace(task)
+            # Downstream sees the input as it came, as it does after a hit.
+            for name in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
+                object.__setattr__(task, name, getattr(before, name))
 
     def _replay(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, and tell whether there was one."""
@@ -252,7 +263,12 @@ class CachedTaskWorker(ExplainingTaskWorker):
         if hit is not None:
             for name in private_keys(load_read(text) for text in hit.reads):
                 activation.tasks[0].get_private_state(name)  # as the computation did, so that nobody downstream gets it
-        self.publish_work(value)
+        try:
+            self.publish_work(value)
+        except PublishError:
+            activation.outputs.clear()
+            activation.lookup = Lookup(hit=False, reason=MISFIT)
+            return False
         if hit is not None and hit.stale and self.mode() in ("read_write", "refresh"):
             self._renew(key, activation.tasks[0])
         return True
@@ -272,8 +288,12 @@ class CachedTaskWorker(ExplainingTaskWorker):
     def _keep(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
         task = need_activation("a call").tasks[0]
-        if any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
+        injected = lineage_of(task).injected is not self._origin(task).injected
+        if injected or any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
             self.warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
+            return
+        if any(lineage_of(out.task).private_state != self._expected_state(task) for out in outputs):
+            self.warn("attaches private state to what it publishes, which a replay could not: it is not cached")
             return
         if any("#" in (out.consumer or "") for out in outputs):
             self.warn("publishes for one of several consumers of the same name, which an entry might mix up: not kept")
@@ -284,6 +304,18 @@ class CachedTaskWorker(ExplainingTaskWorker):
             self.save_to_cache(key, value)
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
+
+    def _origin(self, task: Task) -> Lineage:
+        """Return what was known of the input when it came."""
+        origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
+        return origin
+
+    def _expected_state(self, task: Task) -> dict[str, Any] | None:
+        """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
+        origin = self._origin(task)
+        trace = need_activation("a call").notes.get("trace")
+        taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
+        return {name: item for name, item in (origin.private_state or {}).items() if name not in taken} or None
 
     def _find_by_hand(self) -> ByHand:
         if self.cache_automatic is not None:

@@ -44,6 +44,7 @@ class Answer:
         input_tokens: tokens of the request.
         output_tokens: tokens of the answer.
         refusal: why the model would not answer; None when it did.
+        dollars: what it cost in US dollars; 0 where no price is known.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Answer:
     input_tokens: int = 0
     output_tokens: int = 0
     refusal: str | None = None
+    dollars: float = 0.0
 
 
 @runtime_checkable

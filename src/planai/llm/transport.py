@@ -104,7 +104,16 @@ def _answer(response: ModelResponse) -> Answer:
         input_tokens=response.usage.input_tokens,
         output_tokens=response.usage.output_tokens,
         refusal=(response.provider_details or {}).get("refusal"),
+        dollars=_price(response),
     )
+
+
+def _price(response: ModelResponse) -> float:
+    """Return what an answer cost in US dollars by the price list that comes with pydantic-ai; 0 if it is not there."""
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, AssertionError, ValueError):
+        return 0.0
 
 
 def _bind(model: RemoteModel) -> OpenAIChatModel:

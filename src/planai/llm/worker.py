@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from planai.call import current_activation
+from planai.cost import Cost
 from planai.errors import ConfigurationError, InvalidAnswer
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import SYSTEM, correction, full_prompt
@@ -150,6 +151,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         problem = ""
         for _ in range(1 + self.max_validation_retries):
             answer = self.llm.ask(request)
+            _spend(answer)
             self._require_whole(answer)
             response, problem = self._validated(answer, task)
             if response is not None:
@@ -182,6 +184,14 @@ class LLMTaskWorker(BaseLLMTaskWorker):
                 f"{who} was cut off by its token limit after {answer.output_tokens} tokens: raise max_tokens; "
                 f"the answer began {answer.text[:_SHOWN]!r}"
             )
+
+
+def _spend(answer: Answer) -> None:
+    """Let the present call have cost what the answer did."""
+    activation = current_activation()
+    if activation is not None:
+        tokens = answer.input_tokens + answer.output_tokens
+        activation.cost = activation.cost.plus(Cost(0.0, tokens, answer.dollars))
 
 
 def _unfenced(text: str) -> str:
