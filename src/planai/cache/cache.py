@@ -242,6 +242,21 @@ class Cache(MutableMapping[str, Any]):
         self._apply_limits(len(payload))
         return len(payload)
 
+    def copy(self, key: str, to: str, about: bytes) -> bool:
+        """Store an entry also under another key, as the classes of the program have it now; tell whether it fits them.
+
+        Times and cost stay those of the entry.
+        """
+        record: Record | None = self._guarded(self._store.get, self._space, key)
+        if record is None:
+            return False
+        try:
+            payload = self._codec.encode(self._codec.decode(record.payload))
+        except (Undecodable, UnstorableValue) as error:
+            _logger.info("the entry %s of %s cannot be migrated: %s", key, self._space, error)
+            return False
+        return bool(self._guarded(self._store.put, self._space, to, record._replace(payload=payload, about=about)))
+
     def note(self, space: str, key: str, about: bytes) -> None:
         """Write something for people into another space, unless it is there."""
         if not self._guarded(self._store.scan, space, [key]):

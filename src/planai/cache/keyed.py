@@ -200,12 +200,3 @@ def _deciding_settings(worker: type) -> tuple[str, ...]:
     """Return the names of the settings that decide answers: none that planai's own classes declare does by itself."""
     library = {name for base in library_classes(worker) for name in getattr(base, "model_fields", ())}
     return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored_fields(worker)))
-
-
-def may_be_migrated(old: Profile, new: Profile) -> bool:
-    """Tell whether answers under `old` are those that a worker under `new` gives, but for the classes of its outputs.
-
-    The worker's own code has to be the same: what it would fill new fields with, only it can tell.
-    """
-    changed = {name for name in old.parts.keys() | new.parts.keys() if old.parts.get(name) != new.parts.get(name)}
-    return changed <= {"code", "types", "outputs"} and old.outputs.keys() == new.outputs.keys()

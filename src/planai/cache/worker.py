@@ -11,11 +11,11 @@ from typing import Any
 from planai.cache.background import in_background
 from planai.cache.bundle import Bundle, Published
 from planai.cache.cache import Hit
-from planai.cache.explaining import ExplainingTaskWorker
 from planai.cache.flight import Flights
 from planai.cache.key import key_of
-from planai.cache.keyed import library_classes, may_be_migrated
+from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
+from planai.cache.migrating import MigratingTaskWorker, may_be_migrated
 from planai.cache.opening import open_flights
 from planai.cache.reads import load_read, private_keys, read_of
 from planai.cache.reasons import MISFIT, REFRESH
@@ -30,7 +30,7 @@ from planai.worker import Foreseen, TaskWorker, check_published
 _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 
 
-class CachedTaskWorker(ExplainingTaskWorker):
+class CachedTaskWorker(MigratingTaskWorker):
     """A worker whose answers are kept on disk under everything that decides them.
 
     A call whose key is known publishes what was published then, without running ``consume_work``. A ``consume_work``
@@ -228,11 +228,11 @@ class CachedTaskWorker(ExplainingTaskWorker):
             why = self._reason(key, activation.lookup.reason)
             activation.lookup = activation.lookup._replace(reason=why)
         self._traced(task, self.consume_work)
+        cost = activation.notes["cost"] = activation.cost.plus(Cost(activation.elapsed))
         found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
         if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
             self._keep(key, activation.outputs)
         if activation.lookup is not None and not activation.lookup.hit:
-            cost = activation.cost.plus(Cost(activation.elapsed))
             activation.lookup = activation.lookup._replace(cost=cost)
 
     def _traced(self, task: Task, consume: Callable[[Task], None]) -> None:

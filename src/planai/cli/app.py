@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from planai.cli import cache
+from planai.cli import cache, graphs
 from planai.errors import PlanaiError
 
 app = typer.Typer(
     help="Run typed task graphs once, and keep their answers.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+for _command in (graphs.plan, graphs.warm, graphs.migrate):
+    cache.app.command()(_command)
 app.add_typer(cache.app, name="cache")
 
 

@@ -1,0 +1,125 @@
+"""``planai cache plan | warm | migrate``: what needs the program whose answers are kept, and not only the cache."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from planai.cache.migrating import MigratingTaskWorker
+from planai.cli import render
+from planai.cost import Cost
+from planai.errors import CacheError, ConfigurationError
+from planai.graph import Graph
+from planai.run.forecast import WorkerForecast
+
+Target = Annotated[
+    str, typer.Argument(help="module:function or file.py:function, which returns (graph, initial_tasks)")
+]
+_Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def plan(target: Target, *, json: _Json = False) -> None:
+    """Tell what a run would find in its caches, and what the rest will cost by past experience. Computes nothing."""
+    graph, tasks = load(target)
+    found = graph.plan(tasks)
+    if json:
+        rows = [{"worker": key, **_of_row(row)} for key, row in found.workers.items()]
+        render.as_json({"graph": graph.name, "expected": _of_cost(found.expected), "workers": rows})
+    else:
+        for line in str(found).splitlines():
+            render.say(line)
+
+
+def warm(target: Target, *, json: _Json = False) -> None:
+    """Run a graph, so that its answers are there when they are needed."""
+    graph, tasks = load(target)
+    result = graph.run(tasks)
+    if json:
+        cache = result.cache
+        saved, spent = _of_cost(cache.saved), _of_cost(cache.spent)
+        figures = {"hits": cache.hits, "misses": cache.misses, "reasons": dict(cache.reasons)}
+        render.as_json({**figures, "saved": saved, "spent": spent, "failures": len(result.failures)})
+    else:
+        render.say(f"{graph.name}: {result.cache}")
+    if result.failures:
+        raise CacheError(f"{len(result.failures)} calls failed, whose answers are not there; see above")
+
+
+def migrate(
+    target: Target,
+    *,
+    accept_code: Annotated[
+        bool, typer.Option("--accept-code", help="also what other code computed: you know that it still holds")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Take the answers of earlier versions of a graph's workers along to the present ones."""
+    graph, _ = load(target)
+    workers = [worker for worker in graph.workers if isinstance(worker, MigratingTaskWorker)]
+    counts = {worker.space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
+    if json:
+        render.as_json({"migrated": counts})
+    else:
+        for space, count in sorted(counts.items()):
+            render.say(f"{space}: {count} answers taken along")
+    if not any(counts.values()):
+        raise typer.Exit(1)
+
+
+def load(target: str) -> tuple[Graph, Iterable[Any]]:
+    """Return the graph and the initial tasks that a function of the user's makes.
+
+    Raises:
+        ConfigurationError: the target cannot be found, or does not return a graph and tasks.
+    """
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        raise ConfigurationError(f"{target!r} names no function: write module:function, or file.py:function")
+    module = _module(place)
+    found = getattr(module, name, None)
+    if found is None:
+        raise ConfigurationError(f"{place!r} has no {name!r}")
+    made = found() if callable(found) else found
+    if isinstance(made, Graph):
+        made = (made, [])
+    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], Graph)):  # noqa: PLR2004 - a pair
+        raise ConfigurationError(f"{target!r} returns a {type(made).__name__}: return (graph, initial_tasks)")
+    return made
+
+
+def _module(place: str) -> Any:
+    """Import a module by its name or file; the current folder counts, as it does for ``python -m``."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    if not place.endswith(".py"):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"there is no module {error.name!r}, looked for {place!r}") from error
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise ConfigurationError(f"there is no file {place!r}")
+    sys.path.insert(0, str(path.parent))
+    return importlib.import_module(path.stem)  # by the name under which a script's classes are kept, too
+
+
+def _of_row(row: WorkerForecast) -> dict[str, Any]:
+    return {
+        "hits": row.hits,
+        "misses": row.misses,
+        "repeats": row.repeats,
+        "unknown": row.unknown,
+        "reasons": dict(row.reasons),
+        "saved": _of_cost(row.saved),
+        "expected": None if row.expected is None else _of_cost(row.expected),
+    }
+
+
+def _of_cost(cost: Cost) -> dict[str, Any]:
+    return cost._asdict()
