@@ -257,10 +257,10 @@ class Cache(MutableMapping[str, Any]):
             return False
         return bool(self._guarded(self._store.put, self._space, to, record._replace(payload=payload, about=about)))
 
-    def note(self, space: str, key: str, about: bytes) -> None:
-        """Write something for people into another space, unless it is there."""
+    def note(self, space: str, key: str, make: Callable[[], bytes]) -> None:
+        """Write what `make` returns, something for people, into another space, unless it is there."""
         if not self._guarded(self._store.scan, space, [key]):
-            self._guarded(self._store.put, space, key, Record(b"", time.time(), about=about))
+            self._guarded(self._store.put, space, key, Record(b"", time.time(), about=make()))
 
     def notes(self, space: str) -> list[Info]:
         """Return what is known of another space, the least recently used first."""

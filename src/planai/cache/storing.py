@@ -264,7 +264,8 @@ class StoringTaskWorker(TracingTaskWorker):
         written = activation.scope.notes.setdefault((self, "profiles"), set())
         if digest not in written:
             written.add(digest)
-            self.get_cache().note(PROFILES + self.space, digest, self.describe(type(task)).dump())
+            kind = type(task)
+            self.get_cache().note(PROFILES + self.space, digest, lambda: self.describe(kind).dump())
 
     # ---- times
 

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from planai.cache.codec import from_json, to_json
+from planai.cache.codec import payload_of, to_json
 from planai.cache.store import Info, Order, Record
 from planai.cost import FREE
 from planai.errors import ConfigurationError
@@ -141,7 +141,7 @@ def _written(payload: bytes) -> dict[str, Any]:
 
 def _payload(content: dict[str, Any]) -> bytes:
     if "answer" in content:
-        return from_json(content["answer"])
+        return payload_of(content["answer"])
     if "bytes" in content:
         return base64.b64decode(content["bytes"])
     return str(content.get("text", "")).encode("ascii", "replace")
