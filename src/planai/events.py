@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from planai.cost import Cost
+from planai.cost import FREE, Cost
 from planai.task import Task
 
 
@@ -26,8 +26,9 @@ class Output(NamedTuple):
     consumer: str | None = None
 
 
-class Lookup(NamedTuple):
-    """What a call asked a cache, and what came of it.
+@dataclass(slots=True)
+class Lookup:
+    """What a call asked a cache, and what came of it. It is filled in while the call goes on, and then left alone.
 
     Attributes:
         hit: whether the outputs came from the cache.
@@ -39,7 +40,7 @@ class Lookup(NamedTuple):
     """
 
     hit: bool
-    cost: Cost = Cost()
+    cost: Cost = FREE
     reason: str = ""
     waited: bool = False
     stored: int = 0

@@ -147,7 +147,7 @@ class StoringTaskWorker(TracingTaskWorker):
             if self.mode() == "refresh":
                 self._refreshed().add(key)
         if activation is not None and activation.lookup is not None:
-            activation.lookup = activation.lookup._replace(stored=stored)
+            activation.lookup.stored = stored
         self._debug("STORED" if stored else "NOT STORED", key)
 
     # ---- what they use
@@ -246,14 +246,9 @@ class StoringTaskWorker(TracingTaskWorker):
 
     def _about(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
         tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
-        return (
-            self.about(key, task)
-            ._replace(
-                outputs=[qualified(type(one)) for one in tasks],
-                reads=[(str(load_read(look_up)), found[:12]) for look_up, found in reads],
-            )
-            .dump()
-        )
+        outputs = [qualified(type(one)) for one in tasks]
+        shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
+        return About(*self.about(key, task)[:6], outputs, shown).dump()
 
     def _keep_profile(self, task: Task | None) -> None:
         """Store the profile beside the worker's answers, once in each run."""

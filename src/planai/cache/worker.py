@@ -225,15 +225,14 @@ class CachedTaskWorker(MigratingTaskWorker):
         activation.notes["ttl"] = self._ttl_of(task)  # asked of the task as it came
         activation.notes["generation"] = self.get_cache().generation()
         if activation.lookup is not None and not activation.lookup.hit:
-            why = self._reason(key, activation.lookup.reason)
-            activation.lookup = activation.lookup._replace(reason=why)
+            activation.lookup.reason = self._reason(key, activation.lookup.reason)
         self._traced(task, self.consume_work)
         cost = activation.notes["cost"] = activation.cost.plus(Cost(activation.elapsed))
         found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
         if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
             self._keep(key, activation.outputs)
         if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup = activation.lookup._replace(cost=cost)
+            activation.lookup.cost = cost
 
     def _traced(self, task: Task, consume: Callable[[Task], None]) -> None:
         before = snapshot(task)
@@ -255,10 +254,12 @@ class CachedTaskWorker(MigratingTaskWorker):
             self.warn(f"get_from_cache raised {type(error).__name__}: {error}; the answer is computed again")
             value = None
         if value is None:
-            activation.lookup = (activation.lookup or Lookup(hit=False))._replace(hit=False, cost=Cost())
+            activation.lookup = Lookup(hit=False, reason=activation.lookup.reason if activation.lookup else "")
             return False
         waited = waited or (activation.call is not None and activation.call.resumed)
-        activation.lookup = (activation.lookup or Lookup(hit=True))._replace(hit=True, waited=waited)
+        if activation.lookup is None:
+            activation.lookup = Lookup(hit=True)
+        activation.lookup.hit, activation.lookup.waited = True, waited
         hit: Hit | None = activation.notes.get("hit")
         if hit is not None:
             for name in private_keys(load_read(text) for text in hit.reads):
