@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
@@ -142,9 +141,7 @@ class CachedTaskWorker(MigratingTaskWorker):
             self.consume_work(task)
             return
         if hand.looks and hand.stores:
-            with contextlib.suppress(UnkeyableValue):  # raised again when the worker itself asks
-                self._key(task)  # of the task as it comes
-            self._traced(task, self.consume_work)
+            self._let_it_answer(task)
             return
         if mode == "off":
             self.consume_work(task)
@@ -157,7 +154,36 @@ class CachedTaskWorker(MigratingTaskWorker):
             return
         if mode == "replay":
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
-        self._compute_once(key, task)
+        compute, replay = partial(self._compute, key, task), partial(self._replay, key, waited=True)
+        self._once(key, compute, lambda: self._is_there_now(key) and replay())
+
+    def _let_it_answer(self, task: Task) -> None:
+        """Let a worker compute that asks its cache itself; of equal calls in flight, only one that finds nothing."""
+        consume = partial(self._traced, task, self.consume_work)
+        try:
+            key = self._key(task)  # of the task as it comes
+        except UnkeyableValue:  # which it may never ask for
+            consume()
+            return
+        if self.mode() == "off" or self._is_there_now(key):
+            consume()
+            return
+
+        def find() -> bool:
+            found = self._is_there_now(key)
+            if found:
+                consume()
+            return found
+
+        def compute() -> None:
+            self._earlier_profiles()  # as they are before this is stored
+            consume()
+            activation = need_activation("a call")
+            if activation.lookup is not None and not activation.lookup.hit:
+                activation.lookup.reason = self._reason(key, activation.lookup.reason)
+                activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
+
+        self._once(key, compute, find)
 
     def _migrate(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
@@ -179,15 +205,15 @@ class CachedTaskWorker(MigratingTaskWorker):
                 return True
         return False
 
-    def _compute_once(self, key: str, task: Task) -> None:
-        """Compute, unless somebody else does just now, and then replay.
+    def _once(self, key: str, compute: Callable[[], None], find: Callable[[], bool]) -> None:
+        """Compute, unless somebody else does just now, and then find what that has stored.
 
         Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
         one to compute looks again: the answer may have been stored since it was asked for.
         """
         flights, name = self._flights(), f"{self.space}\0{key}"
         if _computing.get():
-            self._compute(key, task)
+            compute()
             return
         owns = False
         try:
@@ -195,10 +221,10 @@ class CachedTaskWorker(MigratingTaskWorker):
                 if need_activation("a call").call is not None:
                     raise Park(partial(flights.when_over, name))
                 flights.wait(name)
-                if self._replay(key, waited=True):
+                if find():
                     return
-            if not (self._is_there_now(key) and self._replay(key, waited=True)):
-                self._compute_as_owner(key, task)
+            if not find():
+                _as_owner(compute)
         finally:
             if owns:
                 flights.end(name)
@@ -212,13 +238,6 @@ class CachedTaskWorker(MigratingTaskWorker):
 
     def _is_there_now(self, key: str) -> bool:
         return (self.mode() != "refresh" or key in self._refreshed()) and self.has(key)
-
-    def _compute_as_owner(self, key: str, task: Task) -> None:
-        token = _computing.set(True)
-        try:
-            self._compute(key, task)
-        finally:
-            _computing.reset(token)
 
     def _compute(self, key: str, task: Task) -> None:
         activation = need_activation("a call")
@@ -284,7 +303,7 @@ class CachedTaskWorker(MigratingTaskWorker):
     def _compute_outside(self, key: str, task: Task) -> None:
         with Activation(self, (task,), self.outside_router()):
             self.get_cache_key(task)
-            self._compute_as_owner(key, task)
+            _as_owner(partial(self._compute, key, task))
 
     def _keep(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
@@ -322,3 +341,11 @@ class CachedTaskWorker(MigratingTaskWorker):
         if self.cache_automatic is not None:
             return ByHand(not self.cache_automatic, not self.cache_automatic)
         return by_hand(type(self), "consume_work", library_classes(type(self)))
+
+
+def _as_owner(compute: Callable[[], None]) -> None:
+    token = _computing.set(True)
+    try:
+        compute()
+    finally:
+        _computing.reset(token)
