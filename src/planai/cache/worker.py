@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from planai.cache.background import in_background
 from planai.cache.bundle import Bundle, Published
 from planai.cache.cache import Hit
-from planai.cache.flight import Flights
+from planai.cache.flying import FlyingTaskWorker, as_owner
 from planai.cache.key import key_of
 from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
-from planai.cache.migrating import MigratingTaskWorker, may_be_migrated
-from planai.cache.opening import open_flights
+from planai.cache.migrating import may_be_migrated
 from planai.cache.reads import load_read, private_keys, read_of
 from planai.cache.reasons import MISFIT, REFRESH
-from planai.call import Activation, Park, Router, need_activation
+from planai.call import Activation, Router, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup, Output
@@ -26,10 +24,8 @@ from planai.join import JoinedTaskWorker
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 from planai.worker import Foreseen, TaskWorker, check_published
 
-_computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 
-
-class CachedTaskWorker(MigratingTaskWorker):
+class CachedTaskWorker(FlyingTaskWorker):
     """A worker whose answers are kept on disk under everything that decides them.
 
     A call whose key is known publishes what was published then, without running ``consume_work``. A ``consume_work``
@@ -62,7 +58,6 @@ class CachedTaskWorker(MigratingTaskWorker):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.__dict__["_by_hand"] = self._find_by_hand()
-        self.__dict__["_flight"] = None
         if isinstance(self, JoinedTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} is a join and cached, which this version does not know: "
@@ -205,37 +200,6 @@ class CachedTaskWorker(MigratingTaskWorker):
                 return True
         return False
 
-    def _once(self, key: str, compute: Callable[[], None], find: Callable[[], bool]) -> None:
-        """Compute, unless somebody else does just now, and then find what that has stored.
-
-        Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
-        one to compute looks again: the answer may have been stored since it was asked for.
-        """
-        flights, name = self._flights(), f"{self.space}\0{key}"
-        if _computing.get():
-            compute()
-            return
-        owns = False
-        try:
-            while not (owns := flights.begin(name)):
-                if need_activation("a call").call is not None:
-                    raise Park(partial(flights.when_over, name))
-                flights.wait(name)
-                if find():
-                    return
-            if not find():
-                _as_owner(compute)
-        finally:
-            if owns:
-                flights.end(name)
-
-    def _flights(self) -> Flights:
-        wanted = (self.cache_dir, self.cache_store)
-        known: tuple[object, Flights] | None = self.__dict__["_flight"]
-        if known is None or known[0] != wanted:
-            known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))
-        return known[1]
-
     def _is_there_now(self, key: str) -> bool:
         return (self.mode() != "refresh" or key in self._refreshed()) and self.has(key)
 
@@ -303,7 +267,7 @@ class CachedTaskWorker(MigratingTaskWorker):
     def _compute_outside(self, key: str, task: Task) -> None:
         with Activation(self, (task,), self.outside_router()):
             self.get_cache_key(task)
-            _as_owner(partial(self._compute, key, task))
+            as_owner(partial(self._compute, key, task))
 
     def _keep(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
@@ -341,11 +305,3 @@ class CachedTaskWorker(MigratingTaskWorker):
         if self.cache_automatic is not None:
             return ByHand(not self.cache_automatic, not self.cache_automatic)
         return by_hand(type(self), "consume_work", library_classes(type(self)))
-
-
-def _as_owner(compute: Callable[[], None]) -> None:
-    token = _computing.set(True)
-    try:
-        compute()
-    finally:
-        _computing.reset(token)

@@ -1,0 +1,63 @@
+"""FlyingTaskWorker: a worker that computes once what is asked of it several times at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from planai.cache.flight import Flights
+from planai.cache.migrating import MigratingTaskWorker
+from planai.cache.opening import open_flights
+from planai.call import Park, need_activation
+
+_computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
+
+
+class FlyingTaskWorker(MigratingTaskWorker):
+    """A worker that computes once what is asked of it several times at once, in this process or another."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.__dict__["_flight"] = None
+
+    def _once(self, key: str, compute: Callable[[], None], find: Callable[[], bool]) -> None:
+        """Compute, unless somebody else does just now, and then find what that has stored.
+
+        Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
+        one to compute looks again: the answer may have been stored since it was asked for.
+        """
+        flights, name = self._flights(), f"{self.space}\0{key}"
+        if _computing.get():
+            compute()
+            return
+        owns = False
+        try:
+            while not (owns := flights.begin(name)):
+                if need_activation("a call").call is not None:
+                    raise Park(partial(flights.when_over, name))
+                flights.wait(name)
+                if find():
+                    return
+            if not find():
+                as_owner(compute)
+        finally:
+            if owns:
+                flights.end(name)
+
+    def _flights(self) -> Flights:
+        wanted = (self.cache_dir, self.cache_store)
+        known: tuple[object, Flights] | None = self.__dict__["_flight"]
+        if known is None or known[0] != wanted:
+            known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))
+        return known[1]
+
+
+def as_owner(compute: Callable[[], None]) -> None:
+    """Compute, and wait meanwhile for nobody else who computes."""
+    token = _computing.set(True)
+    try:
+        compute()
+    finally:
+        _computing.reset(token)
