@@ -99,9 +99,10 @@ def _in_words(figures: RunFigures, result: RunResult) -> str:
         lines[0] += f": they took {figures.seconds_saved:.1f} s to compute at first"
     else:
         lines[0] += "; run the same command again, and all of them will"
-    computed = [f"{row.misses:,} by {key}" for key, row in result.workers.items() if row.misses]
-    if computed:
-        lines.append(f"Computed now: {', '.join(computed)}")
+    for key, row in result.cache.workers.items():
+        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in row.reasons.most_common())
+        if row.misses:
+            lines.append(f"Computed now: {row.misses:,} by {key} ({reasons})")
     if result.failures:
         lines.append(f"{len(result.failures):,} calls failed; see above")
     lines.append(f"This run took {figures.seconds:.1f} s")
