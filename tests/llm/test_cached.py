@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Type  # noqa: UP035 - as the page writes them
 
@@ -91,6 +92,25 @@ def test_an_answer_is_replayed_without_a_key(server: OpenAIServer, make: Make, m
     first = run(make(llm=openai()))
     monkeypatch.delenv("OPENAI_API_KEY")
     assert run(make(llm=openai())).outputs == first.outputs == [Analysis(insight="insight 1")]
+
+
+def test_what_an_answer_cost_is_what_its_hits_save(
+    server: OpenAIServer, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    said = answer(insight="priced")
+    worker = make()
+    server.fallback = lambda _: replace(said, body=said.body.replace(b'"served"', b'"gpt-4"'))
+    worker.llm = llm_from_config("openai", "gpt-4", base_url=server.url, max_retries=0)
+    spent, saved = run(worker).cache.spent, run(worker).cache.saved
+    assert (spent.tokens, saved.tokens) == (18, 18)  # 11 and 7
+    assert spent.dollars == saved.dollars == pytest.approx(11 * 30e-6 + 7 * 60e-6)
+    assert 0 < saved.seconds <= spent.seconds
+
+
+def test_a_model_without_a_known_price_costs_tokens_and_no_dollars(make: Make) -> None:
+    spent = run(make()).cache.spent
+    assert (spent.tokens, spent.dollars) == (18, 0.0)
 
 
 # ---- what asks again
