@@ -9,7 +9,7 @@ from typing import Any
 
 from planai.cache.flight import Flights
 from planai.cache.migrating import MigratingTaskWorker
-from planai.cache.opening import open_flights
+from planai.cache.opening import open_flights, override
 from planai.call import Park, need_activation
 
 _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
@@ -47,7 +47,8 @@ class FlyingTaskWorker(MigratingTaskWorker):
                 flights.end(name)
 
     def _flights(self) -> Flights:
-        wanted = (self.cache_dir, self.cache_store)
+        over = override()
+        wanted = (self.cache_dir, self.cache_store if over is None else over.store)
         known: tuple[object, Flights] | None = self.__dict__["_flight"]
         if known is None or known[0] != wanted:
             known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))
