@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from planai.cache.json_bytes import write
+
 PROFILES = "profiles of "
 """Begins the names of the spaces in which workers' profiles are kept; see `Profile`."""
 
@@ -47,11 +49,10 @@ class About(NamedTuple):
 
     def dump(self) -> bytes:
         """Return it as JSON, without what is empty."""
-        return _to_text({name: value for name, value in zip(_ABOUT, self, strict=True) if value}).encode()
+        return write({name: value for name, value in zip(_ABOUT, self, strict=True) if value})
 
 
 _ABOUT = About._fields
-_to_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Profile(NamedTuple):

@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, RootModel
-from pydantic_core import from_json
 
 from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
+from planai.cache.json_bytes import read, write
 from planai.cache.key import schema_digest
 from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer
 from planai.errors import CacheError, UnstorableValue
@@ -37,8 +37,6 @@ LARGE = 128 * 1024
 
 _SAMPLE = 64 * 1024
 
-_to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_from_text = json.JSONDecoder().decode
 _RAW, _JSON, _ZSTD = b"r", b"j", b"z"
 
 
@@ -70,7 +68,7 @@ class Codec:
         if isinstance(value, bytes):
             return _framed(_RAW, value)
         try:
-            text = _to_text(pack_answer(value)).encode("utf-8", "surrogatepass")
+            text = write(pack_answer(value))
         except Unpackable as error:
             raise UnstorableValue(f"{type(value).__name__}{''.join(reversed(error.path))} {error.reason}") from None
         except RecursionError:
@@ -94,7 +92,7 @@ class Codec:
             return body
         try:
             text = zstd.decompress(body) if form == _ZSTD else body
-            return self._unpack(_parsed(text))
+            return self._unpack(read(text))
         except Exception as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
@@ -172,7 +170,7 @@ class Codec:
         return found
 
 
-def to_json(payload: bytes) -> Any:
+def json_of(payload: bytes) -> Any:
     """Return what is in a payload as JSON values that `payload_of` takes; None where it is no JSON, or damaged."""
     form, body = payload[:1], payload[5:]
     if form not in (_JSON, _ZSTD) or payload[1:5] != _checksum(form, body):
@@ -181,8 +179,8 @@ def to_json(payload: bytes) -> Any:
 
 
 def payload_of(value: Any) -> bytes:
-    """Return the payload that holds what `to_json` returned."""
-    return _compressed(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    """Return the payload that holds what `json_of` returned."""
+    return _compressed(write(value))
 
 
 def _plain(packed: Any) -> Any:
@@ -201,14 +199,6 @@ def _plain(packed: Any) -> Any:
     if tag is not None:
         return _plain(body)
     return {key: _plain(item) for key, item in packed.items()}
-
-
-def _parsed(text: bytes) -> Any:
-    """Parse JSON eight times as fast as the standard library does, which reads what is no UTF-8: lone surrogates."""
-    try:
-        return from_json(text, cache_strings="keys")
-    except ValueError:
-        return _from_text(text.decode("utf-8", "surrogatepass"))
 
 
 def _compressed(text: bytes) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from planai.cache.codec import payload_of, to_json
+from planai.cache.codec import json_of, payload_of
 from planai.cache.store import Info, Order, Record
 from planai.cost import FREE
 from planai.errors import ConfigurationError
@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _written(payload: bytes) -> dict[str, Any]:
     """Return a payload as readable JSON, where it is JSON."""
-    value = to_json(payload)
+    value = json_of(payload)
     if value is not None:
         return {"answer": value}
     try:
