@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 EMBEDDED := $(VENV)/embedded
 PEERS := $(VENV)-peers
 
-.PHONY: demo test check format bench bench-peers audit clean
+.PHONY: demo test check format bench bench-cache bench-peers audit clean
 
 demo: $(EMBEDDED)  ## run the main job: analyse Python's own standard library
 	$(BIN)/planai demo
@@ -30,7 +30,11 @@ format: $(STAMP)
 bench: $(STAMP)  ## figures, as ratios within one run
 	$(BIN)/python benchmarks/bench.py
 
-bench-peers: $(STAMP) $(PEERS)/installed  ## the same beside PlanAI 0.7.1, in an environment of its own
+bench-cache: $(STAMP)  ## what each step of a hit and of a miss costs
+	$(BIN)/python benchmarks/cache_steps.py
+
+bench-peers: $(STAMP) $(PEERS)/installed  ## figures beside PlanAI 0.7.1 and other caches, in an environment of its own
+	$(BIN)/python benchmarks/peers.py $(PEERS)/bin/python
 	$(BIN)/python benchmarks/bench.py --peer $(PEERS)/bin/python
 
 audit: $(STAMP)  ## known vulnerabilities of a default installation
@@ -49,9 +53,9 @@ $(EMBEDDED): $(STAMP)
 		|| echo "planai: the embedded model cannot be installed here; going on without it" >&2
 	touch $@
 
-$(PEERS)/installed:
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet planai==0.7.1
+$(PEERS)/installed: benchmarks/peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 	touch $@
 
 clean:
