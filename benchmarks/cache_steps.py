@@ -24,11 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from planai import CachedTaskWorker, Task
-from planai.cache.cache import open_store
-from planai.cache.canonical import qualified
+from planai.cache.cache import Answer as Kept
 from planai.cache.codec import Codec
 from planai.cache.store import Record, Store
-from planai.call import Activation
+from planai.call import Activation, Scope
 
 ENTRIES = 1_000
 ROUNDS = 5
@@ -37,6 +36,7 @@ LOOKUPS = 1_000
 THREADS = 32
 CALLS_EACH = 500
 SMALL, MEDIUM, LARGE = 60, 2_000, 50_000
+RUN = Scope()
 Step = Callable[[Any], object]
 
 
@@ -71,8 +71,9 @@ class Answer(CachedTaskWorker):
 
 
 def key_of(worker: Answer, task: Question) -> str:
-    """Return the key of the answer to a task."""
-    return worker.get_cache_key(task)
+    """Return the key of the answer to a task, as within a run, which works out once what all its keys share."""
+    with Activation(worker, (task,), lambda _, __: (), scope=RUN):
+        return worker.get_cache_key(task)
 
 
 def lookup(worker: Answer, key: str) -> object:
@@ -82,17 +83,17 @@ def lookup(worker: Answer, key: str) -> object:
 
 def keep(worker: Answer, key: str, value: Task) -> None:
     """Encode and store a value."""
-    worker.get_cache().keep(key, value, None)
+    worker.get_cache().keep(key, Kept(value))
 
 
 def store_of(worker: Answer) -> Store:
     """Return the store of the worker's folder."""
-    return open_store(worker.cache_dir)
+    return worker.get_cache().store
 
 
 def space_of(worker: Answer) -> str:
     """Return the worker's name in the store."""
-    return qualified(type(worker))
+    return worker.space
 
 
 def codec_of(worker: Answer) -> Codec:
