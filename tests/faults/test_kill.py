@@ -186,11 +186,6 @@ def test_after_ctrl_c_in_four_processes_what_was_computed_is_kept(folder: Path, 
     assert_sound(folder, count)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Ctrl-C falls into the loop's own work: between the inbox's signal and the note that it was taken, or "
-    "between taking an event and having handled it. Then the run waits out its 10 seconds of grace for nothing",
-)
 def test_runs_whose_calls_are_short_end_soon_after_ctrl_c(
     folder: Path, journal: Journal, launcher: subprocess.Popen[str]
 ) -> None:

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import pytest
 
 from faults.squares import Item, Report, Square, Squarer, run_hearing, square_of
-from planai.cache.cache import open_store
 from planai.cache.canonical import CacheIgnore, qualified
 from planai.cache.codec import Codec
+from planai.cache.opening import open_store
 from planai.cache.store import Record
 
 if sys.version_info >= (3, 14):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from planai.events import Event
+from planai.events import Event, Stopped
 
 
 class Inbox:
@@ -36,9 +36,16 @@ class Inbox:
             queue.Empty: none came within `timeout` seconds.
         """
         while not self._events:
-            self._signal.get(timeout=timeout)
-            self._is_signalled = False  # before the next look: whoever adds an event from now on signals again
+            try:
+                self._signal.get(timeout=timeout)
+            finally:  # whatever a handler of a signal raises there: else nobody would ever signal again
+                self._is_signalled = False  # before the next look: whoever adds an event from now on signals again
         return self._events.popleft()
+
+    def interrupt(self) -> None:
+        """Add `Stopped`, and wake the reader in any case: for handlers of signals, which fall into all of the above."""
+        self._events.append(Stopped())
+        self._signal.put(None)
 
     def __len__(self) -> int:
         return len(self._events)

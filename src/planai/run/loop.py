@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty
+from typing import Any
 
 from planai.board import Board
 from planai.call import Call, Router, Scope, perform
@@ -16,10 +17,13 @@ from planai.executors.base import Executor
 from planai.executors.threads import PATIENCE_SECONDS
 from planai.plan import Plan, initial_pair
 from planai.run.inbox import Inbox
+from planai.run.interrupts import Interrupts
 from planai.run.result import RunResult
 from planai.run.state import RunState
 from planai.task import Task, lineage_of
 from planai.worker import TaskWorker
+
+_NO_MORE: Any = object()
 
 GRACE_SECONDS = 10.0
 """How long an interrupted run waits for calls that are being made; Ctrl-C again ends the wait."""
@@ -43,7 +47,10 @@ class Observer:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a plan: its state, its inbox, and who performs and watches."""
+    """One run of a plan: its state, its inbox, and who performs and watches.
+
+    The user's code is called by way of `interrupts`; all else is not interrupted.
+    """
 
     plan: Plan
     executor: Executor
@@ -52,6 +59,7 @@ class Run:
     inbox: Inbox
     routers: dict[str, Router]
     scope: Scope
+    interrupts: Interrupts
     submitted: int = 0
     pending: deque[Call] = field(default_factory=deque)
 
@@ -62,16 +70,22 @@ class Run:
         def tell(text: str) -> None:
             self.inbox.put(Printed(key, text))
 
-        return perform(call, self.plan.nodes[key].performer, self.routers[key], tell, self.scope)
+        performer = self.plan.nodes[key].performer
+        return self.interrupts.let(perform, call, performer, self.routers[key], tell, self.scope)
 
     def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
-        """Feed events and initial tasks until nothing is left to do."""
+        """Feed events and initial tasks until nothing is left to do.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed; nothing has got lost by it.
+        """
         more = True
         while True:
+            self.interrupts.check()
             while more and self.state.hungry:
                 more = self._submit_next(initial)
             if self.state.idle and not more and not len(self.inbox):
-                return
+                return self.interrupts.check()
             self._handle(self._next_event())
             self._drain()
 
@@ -83,6 +97,7 @@ class Run:
         self.observer.stopping(self.state.running)
         deadline = time.monotonic() + GRACE_SECONDS
         while not self.state.idle:
+            self.interrupts.check()
             self._handle(self.inbox.get(timeout=max(0.0, deadline - time.monotonic())))
 
     def _next_event(self) -> Event:
@@ -96,12 +111,13 @@ class Run:
         return self.inbox.get()
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
-        for pair in initial:
-            worker, task = initial_pair(pair)
-            self.submitted += 1
-            self._handle(Submitted(self.plan.entry(worker, task), task))
-            return True
-        return False
+        pair = self.interrupts.let(next, initial, _NO_MORE)
+        if pair is _NO_MORE:
+            return False
+        worker, task = initial_pair(pair)
+        self.submitted += 1
+        self._handle(Submitted(self.plan.entry(worker, task), task))
+        return True
 
     def _drain(self) -> None:
         while len(self.inbox):
@@ -109,7 +125,7 @@ class Run:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Printed):
-            self.observer.printed(event.worker, event.text)
+            self.interrupts.let(self.observer.printed, event.worker, event.text)
             return
         self.pending.extend(self.state.handle(event))
         while self.pending:
@@ -132,25 +148,32 @@ def run_plan(
     Raises:
         ConfigurationError: an initial task does not fit its worker.
     """
+    inbox = Inbox(lambda: executor.waiting > executor.capacity // 2)
     run = Run(
         plan,
         executor,
         observer,
         RunState(plan, executor.capacity),
-        Inbox(lambda: executor.waiting > executor.capacity // 2),
+        inbox,
         {key: plan.router(key) for key in plan.nodes},
         Scope() if scope is None else scope,
+        Interrupts(inbox.interrupt),
     )
+    with run.interrupts:
+        return _result_of(run, initial)
+
+
+def _result_of(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResult:
     began = time.perf_counter()
     total = len(initial) if isinstance(initial, list | tuple) else None
-    observer.started(run.state.board, total)
+    run.observer.started(run.state.board, total)
     interrupted = True
     try:
         interrupted = not _goes_through(run, initial)
     finally:
-        executor.stop()
+        run.executor.stop()
         result = _result(run, began, total, interrupted=interrupted)
-        observer.ended(result)
+        run.observer.ended(result)
     return result
 
 
@@ -162,8 +185,8 @@ def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
     try:
         for worker in run.plan.keys:
             started.append(worker)
-            worker.init()
-        run.go(iter(initial))
+            run.interrupts.let(worker.init)
+        run.go(run.interrupts.let(iter, initial))
     except KeyboardInterrupt:
         _stop_quietly(run)
         return False
@@ -187,7 +210,7 @@ def _stop_quietly(run: Run) -> None:
 def _complete(worker: TaskWorker, run: Run) -> None:
     """Let `worker` clean up; what goes wrong there is reported, and must not hide what the run has brought."""
     try:
-        worker.completed()
+        run.interrupts.let(worker.completed)
     except Exception as error:  # noqa: BLE001 - a user's method
         run.observer.printed(worker.name, f"completed() raised {type(error).__name__}: {error}")
 
