@@ -78,19 +78,48 @@ class Profile(NamedTuple):
 
 
 def load_about(text: bytes) -> About | None:
-    """Return what was written beside an entry; None for nothing, or what is no such thing."""
+    """Return what was written beside an entry; None for nothing, and for what is no such thing."""
     loaded: About | None = _load(About, text)
-    return loaded
+    return loaded if loaded is not None and _is_sound(loaded) else None
 
 
 def load_profile(text: bytes) -> Profile | None:
     """Return a profile; None for what is no such thing."""
     loaded: Profile | None = _load(Profile, text)
-    return loaded
+    if loaded is None or not isinstance(loaded.worker, str):
+        return None
+    return loaded if all(map(_is_text_table, loaded[1:])) else None
 
 
 def _load(kind: Any, text: bytes) -> Any:
     try:
         return kind(**json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
+
+
+_TEXT = frozenset({str})
+
+
+def _is_sound(about: About) -> bool:
+    """Tell whether everything is of the kind that it should be."""
+    return (
+        _TEXT.issuperset(map(type, (about.id, about.profile, about.input, about.kind)))
+        and _is_text_list(about.sources)
+        and _is_text_list(about.outputs)
+        and _is_text_table(about.parts)
+        and _is_text_table(about.fields)
+        and (not about.reads or (type(about.reads) is list and all(map(_is_pair, about.reads))))
+    )
+
+
+def _is_text_list(values: Any) -> bool:
+    return type(values) is list and _TEXT.issuperset(map(type, values))
+
+
+def _is_text_table(values: Any) -> bool:
+    return type(values) is dict and _TEXT.issuperset(map(type, values.values()))
+
+
+def _is_pair(value: Any) -> bool:
+    return type(value) in (list, tuple) and [type(part) for part in value] == [str, str]

@@ -23,7 +23,6 @@ Progress = Callable[[int, int], None]
 
 _SHOWN_CHOICES = 5
 _SHORT = 16
-_TEXT = frozenset({str})
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Entry:
     @cached_property
     def about(self) -> About:
         """How it came about; empty where that was not written down, or cannot be read."""
-        return read_about(self.info) or About("")
+        return load_about(self.info.about) or About("")
 
     @property
     def name(self) -> tuple[str, str]:
@@ -138,12 +137,6 @@ def is_named(full: str, name: str) -> bool:
     (True, True, False)
     """
     return full == name or full.endswith((f":{name}", f".{name}"))
-
-
-def read_about(info: Info) -> About | None:
-    """Return how an entry came about; None where that was not written down, or is of no use."""
-    about = load_about(info.about)
-    return about if about is not None and _is_sound(about) else None
 
 
 def is_hidden(space: str) -> bool:
@@ -271,10 +264,7 @@ def read_profile(store: Store, info: Info) -> Profile | None:
     if profile is None:
         record = peek(store, info)
         profile = load_profile(record.payload) if record is not None else None
-    if profile is None or not isinstance(profile.worker, str):
-        return None
-    tables = (profile.parts, profile.code, profile.settings, profile.outputs)
-    return profile if all(map(_is_text_table, tables)) else None
+    return profile
 
 
 def output_of(store: Store, entry: Entry) -> Any:
@@ -299,30 +289,6 @@ def peek(store: Store, info: Info) -> Record | None:
     read = getattr(store, "peek", store.get)
     found: Record | None = read(info.space, info.key)
     return found
-
-
-def _is_sound(about: About) -> bool:
-    """Tell whether everything is of the kind that it should be: others may have written it."""
-    return (
-        _TEXT.issuperset(map(type, (about.id, about.profile, about.input, about.kind)))
-        and _is_text_list(about.sources)
-        and _is_text_list(about.outputs)
-        and _is_text_table(about.parts)
-        and _is_text_table(about.fields)
-        and (not about.reads or (type(about.reads) is list and all(map(_is_pair, about.reads))))
-    )
-
-
-def _is_text_list(values: Any) -> bool:
-    return type(values) is list and _TEXT.issuperset(map(type, values))
-
-
-def _is_text_table(values: Any) -> bool:
-    return type(values) is dict and _TEXT.issuperset(map(type, values.values()))
-
-
-def _is_pair(value: Any) -> bool:
-    return type(value) in (list, tuple) and [type(part) for part in value] == [str, str]
 
 
 def _text_of(entry: Entry) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from pydantic import BaseModel
 
 from planai.cache.canonical import canonical, digest
 from planai.errors import UnkeyableValue
@@ -11,25 +14,19 @@ from planai.errors import UnkeyableValue
 LENGTH = 160
 """Characters at most; of a longer text the beginning is shown, and a digest in place of the rest."""
 
-_PLAIN = frozenset({int, float, bool, type(None)})
 _MANY = 40
 
 
 def short_text(value: Any) -> str:
-    """Return `value` as a text of at most some 180 characters, without secrets; another value is another text.
+    """Return `value` as a text of at most some 180 characters, without secrets.
 
-    >>> short_text("a"), short_text([1, 2])
-    ('"a"', '[1, 2]')
+    Equal data are equal texts in every process, and different data are different ones. Of objects, what they show of
+    themselves is taken.
+
+    >>> short_text("a"), short_text([1, 2]), short_text({"b", "a"})
+    ('"a"', '[1, 2]', "{'a', 'b'}")
     """
-    kind = type(value)
-    if kind is str:
-        text = json.dumps(value, ensure_ascii=False)
-    elif kind in _PLAIN:
-        return repr(value)
-    elif kind in (list, tuple, dict, set, frozenset, bytes) and len(value) > _MANY:
-        return f"{kind.__name__} of {len(value)} #{_digest(value)}"
-    else:
-        text = _repr(value)
+    text = json.dumps(value, ensure_ascii=False) if type(value) is str else _repr(value)
     if len(text) <= LENGTH:
         return text
     return f"{text[: LENGTH - 20]}… #{_digest(value)}"
@@ -44,6 +41,41 @@ def _digest(value: Any) -> str:
 
 def _repr(value: Any) -> str:
     try:
-        return repr(value)
-    except Exception:  # noqa: BLE001 - a user's method
-        return f"<{type(value).__name__}>"
+        return _in_order(value)
+    except Exception:  # noqa: BLE001 - a user's method, or an integer with more digits than Python writes
+        return f"<{type(value).__name__} #{_digest(value)}>"
+
+
+def _in_order(value: Any) -> str:
+    """Return what `repr` does, but with dicts and sets, whose order is another in each process, sorted."""
+    kind: Any = type(value)
+    if kind in _LONG and len(value) > _MANY:
+        return f"{kind.__name__} of {len(value)} #{_digest(value)}"
+    if kind in _SHOW:
+        return _SHOW[kind](value)
+    if isinstance(value, BaseModel) and kind.__repr__ is BaseModel.__repr__:
+        fields = (f"{name}={_in_order(item)}" for name, item in value.__repr_args__())
+        return f"{kind.__name__}({', '.join(fields)})"
+    return repr(value)
+
+
+def _pairs(value: dict[Any, Any]) -> str:
+    return f"{{{', '.join(sorted(f'{_in_order(key)}: {_in_order(item)}' for key, item in value.items()))}}}"
+
+
+def _items(value: Iterable[Any]) -> list[str]:
+    return [_in_order(item) for item in value]
+
+
+def _set(value: Iterable[Any]) -> str:
+    return f"{{{', '.join(sorted(_items(value)))}}}" if value else "set()"
+
+
+_SHOW: dict[type, Callable[[Any], str]] = {
+    dict: _pairs,
+    list: lambda value: f"[{', '.join(_items(value))}]",
+    tuple: lambda value: f"({', '.join(_items(value))}{',' * (len(value) == 1)})",
+    set: _set,
+    frozenset: lambda value: f"frozenset({_set(value)})",
+}
+_LONG = frozenset({*_SHOW, bytes})

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from planai.cache.about import PROFILES, QUARANTINE
-from planai.cache.inspect import Progress, peek, read_about, read_profile, silent
+from planai.cache.about import PROFILES, QUARANTINE, load_about
+from planai.cache.inspect import Progress, peek, read_profile, silent
 from planai.cache.payload import DamagedPayload, open_frame
 from planai.cache.store import Info, Record, Store
 
@@ -81,7 +81,7 @@ def _wrong_with(store: Store, info: Info) -> Iterator[str]:
     except DamagedPayload as error:
         yield str(error)
         return
-    if info.about and read_about(info) is None:
+    if info.about and load_about(info.about) is None:
         yield "what it is about cannot be read"
 
 

@@ -1,0 +1,152 @@
+"""Values as short texts: short, the same in every process, and without secrets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from enum import Enum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from planai.cache.canonical import canonical
+from planai.cache.shown import LENGTH, short_text
+
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.dates()
+)
+DATA: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=50),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text(), inner, max_size=50),
+        st.frozensets(SCALARS, max_size=50),
+        st.sets(st.integers() | st.text(), max_size=50),
+    ),
+    max_leaves=30,
+)
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Part(BaseModel):
+    tags: set[str] = set()
+    password: SecretStr = SecretStr("")
+
+
+class Silent:
+    def __repr__(self) -> str:
+        raise RuntimeError("shows nothing")
+
+
+@given(DATA)
+def test_a_text_is_short_and_is_one_line(value: Any) -> None:
+    text = short_text(value)
+    assert 0 < len(text) <= LENGTH + 20
+    assert "\n" not in text
+
+
+@given(DATA, DATA)
+def test_different_data_are_different_texts_and_equal_data_equal_ones(one: Any, other: Any) -> None:
+    assert (short_text(one) == short_text(other)) == (canonical(one) == canonical(other))
+
+
+@given(st.text(min_size=LENGTH), st.characters())
+def test_texts_that_differ_only_at_their_end_are_told_apart(text: str, last: str) -> None:
+    assert short_text(text) != short_text(text + last)
+    assert short_text([text]) != short_text([text + last])
+
+
+@given(st.dictionaries(st.text(), st.integers()))
+def test_the_order_of_a_dict_is_not_shown(value: dict[str, int]) -> None:
+    assert short_text(value) == short_text(dict(reversed(value.items())))
+
+
+SHOWN: list[tuple[Any, str]] = [
+    ("a\nb", '"a\\nb"'),
+    ("é", '"é"'),
+    (None, "None"),
+    (True, "True"),
+    (1, "1"),
+    (1.0, "1.0"),
+    ((1,), "(1,)"),
+    ([], "[]"),
+    ({}, "{}"),
+    (set(), "set()"),
+    (frozenset(), "frozenset(set())"),
+    ({"b": {2, 1}, "a": [frozenset({"y", "x"})]}, "{'a': [frozenset({'x', 'y'})], 'b': {1, 2}}"),
+    (Colour.RED, "<Colour.RED: 1>"),
+    (Part(tags={"b", "a"}), "Part(tags={'a', 'b'}, password=SecretStr(''))"),
+    (OrderedDict(a=1), repr(OrderedDict(a=1))),
+    (Silent(), "<Silent #?>"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), SHOWN, ids=[text for _, text in SHOWN])
+def test_values_look_as_people_write_them(value: Any, text: str) -> None:
+    assert short_text(value) == text
+
+
+LONG = {
+    "list": list(range(41)),
+    "bytes": b"x" * 41,
+    "dict": {"a": "b" * 500},
+    "texts": ["x" * 50] * 40,
+    "number": 10**5000,
+    "number in a list": [10**5000],
+    "list in a list": [list(range(41))],
+}
+
+
+@pytest.mark.parametrize("value", LONG.values(), ids=LONG)
+def test_of_what_is_long_a_digest_is_shown(value: Any) -> None:
+    text = short_text(value)
+    assert len(text) <= LENGTH
+    assert "#" in text
+    assert "?" not in text
+
+
+def test_what_contains_itself_is_shown_without_an_error() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert short_text(endless) == "<list #?>"
+
+
+SECRETS: list[Any] = [
+    SecretStr("hunter2"),
+    SecretBytes(b"hunter2"),
+    [SecretStr("hunter2")],
+    {"key": (SecretStr("hunter2"),)},
+    {SecretStr("hunter2")},
+    Part(password=SecretStr("hunter2")),
+    [Part(password=SecretStr("hunter2"))] * 41,
+    {"long": "x" * 500, "key": SecretStr("hunter2")},
+]
+
+
+@pytest.mark.parametrize("value", SECRETS, ids=repr)
+def test_secrets_are_never_shown(value: Any) -> None:
+    assert "hunter2" not in short_text(value)
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in "SecretStr('**********')"))
+def test_no_secret_text_is_shown(secret: str) -> None:
+    assert short_text(SecretStr(secret)) == "SecretStr('**********')"
+
+
+def test_a_set_is_the_same_text_in_every_process() -> None:
+    code = "from planai.cache.shown import short_text; print(short_text([{'a', 'b', 'c', 'd', 'e', 'f'}]))"
+    said = set()
+    for seed in ("1", "2", "3"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        said.add(done.stdout.strip())
+    assert said == {"[{'a', 'b', 'c', 'd', 'e', 'f'}]"}
