@@ -102,10 +102,10 @@ class ExplainingTaskWorker(StoringTaskWorker):
 
     def remarks(self, scope: Scope) -> list[str]:
         """Return that all misses of the run differ from other answers in the same field only, if they do."""
-        sample: list[About] = scope.notes.get((self, "sample"), [])
+        began, sample = scope.notes.get((self, "sample"), (0.0, []))
         if not sample:
             return []
-        name = volatile_field(sample, self.get_cache().notes(self.space))
+        name = volatile_field(sample, (info for info in self.get_cache().notes(self.space) if info.stored_at < began))
         if name is None:
             return []
         remark = (
@@ -136,8 +136,10 @@ class ExplainingTaskWorker(StoringTaskWorker):
         if found:
             name = others[max(found, key=lambda info: info.stored_at).key]
             return self._change(profile, type(activation.tasks[0]), name, profiles[name])
-        if profile in profiles and len(notes.setdefault((self, "sample"), [])) < _SAMPLE:
-            notes[self, "sample"].append(self.about(key, activation.tasks[0]))
+        if profile in profiles:
+            _, sample = notes.setdefault((self, "sample"), (time.time(), []))
+            if len(sample) < _SAMPLE:
+                sample.append(self.about(key, activation.tasks[0]))
         return NEW_INPUT if profiles else FIRST
 
     def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> str:

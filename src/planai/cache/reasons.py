@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from planai.cache.about import About, Profile, load_about
-from planai.cache.explain import Difference, compare
+from planai.cache.explain import UNKNOWN, Difference, compare
 from planai.cache.store import Info
 
 FIRST = "nothing was stored by this worker before"
@@ -17,8 +16,15 @@ MISFIT = "of a type, or for a consumer, that the worker does not publish any mor
 UNKNOWN_CHANGE = "the worker changed"
 
 _NAMED = 3
+_LABELS: dict[str, str] = {"code": "code of {}", "output": "output type {}", "setting": "setting {}"}
+_UNNAMED: dict[str, str] = {
+    "setting": "a setting that is not shown changed",
+    "field": "a field that is not shown changed",
+    "output": "an output type changed",
+}
 _SAMPLE = 500
 _ENOUGH = 3
+_MOST = 0.75
 
 
 def change_between(old: Profile, new: Profile) -> str:
@@ -38,37 +44,44 @@ def words_for(differences: Iterable[Difference]) -> str:
 
 
 def _words(difference: Difference) -> str:
-    name, old, new = difference.name, difference.old, difference.new
-    if difference.part == "code":
-        return f"code of {name} changed"
-    if difference.part == "output":
-        return f"output type {name} changed"
-    if difference.part == "setting":
-        return f"setting {name} changed from {old} to {new}"
-    return f"{name or difference.part} changed"
+    part, name, old, new = difference
+    if name == UNKNOWN:
+        return _UNNAMED.get(part, f"{part} changed")
+    what = _LABELS.get(part, "{}").format(name) or part
+    if old is None or new is None:
+        return f"{what} is {'new' if old is None else 'gone'}"
+    return f"{what} changed from {old} to {new}" if part == "setting" else f"{what} changed"
 
 
-def volatile_field(missed: Iterable[About], known: Iterable[Info]) -> str | None:
-    """Return the field by which each of the `missed` inputs differs from another answer's, if there is a single one.
+def volatile_field(missed: Iterable[About], earlier: Iterable[Info]) -> str | None:
+    """Return the field by which most of the `missed` inputs differ from earlier ones, if there is a single one.
+
+    These inputs have to differ among themselves in something else: where only new pages of one site came, it is the
+    page that they are about. And nobody has asked for the earlier answers again: what is of use does not come and go.
 
     Args:
-        missed: some of the inputs that were computed.
-        known: entries, the least recently used first; those of the inputs themselves may be among them.
+        missed: some of the inputs that were computed in a run.
+        earlier: entries that were there before the run, the least recently used first.
     """
-    ids: dict[tuple[str, object], set[str]] = {}
-    for about in map(load_about, (info.about for info in list(known)[-_SAMPLE:])):
-        if about is not None and len(about.fields) > 1:
-            for field in about.fields:
-                ids.setdefault((field, _others(about, field)), set()).add(about.id)
-    sample = list(missed)
-    fields = Counter(
-        field
-        for about in sample
-        for field in about.fields
-        if ids.get((field, _others(about, field)), set()) - {about.id}
-    )
-    common = [field for field, number in fields.items() if number == len(sample)]
-    return common[0] if len(sample) >= _ENOUGH and len(common) == 1 else None
+    sample, known = list(missed), _seen(earlier)
+    if len(sample) < _ENOUGH:
+        return None
+    names = {name for about in sample for name in about.fields}
+    found = [name for name in sorted(names) if _is_volatile(name, sample, known)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_volatile(name: str, sample: list[About], known: set[tuple[str, object]]) -> bool:
+    others = {_others(about, name) for about in sample if name in about.fields}
+    return sum((name, other) in known for other in others) >= _MOST * len(sample)
+
+
+def _seen(earlier: Iterable[Info]) -> set[tuple[str, object]]:
+    """Return each field of earlier inputs, with the values of their other fields; of many, the first and the last."""
+    infos = [info for info in earlier if not info.hits]
+    chosen = infos if len(infos) <= 2 * _SAMPLE else infos[:_SAMPLE] + infos[-_SAMPLE:]
+    abouts = [about for info in chosen if (about := load_about(info.about)) is not None]
+    return {(name, _others(about, name)) for about in abouts if len(about.fields) > 1 for name in about.fields}
 
 
 def _others(about: About, left_out: str) -> tuple[tuple[str, str], ...]:
