@@ -86,58 +86,6 @@ class Ask(NamedTuple):
 
 
 ASKS = st.one_of(
-    st.builds(Page, url=st.text(max_size=2)),
-    st.builds(Part, number=st.integers(0, 2)),
-    st.builds(Text, text=st.text(max_size=2)),
-)
-STATES = st.none() | st.dictionaries(st.sampled_from("ab"), st.integers(0, 2) | TASKS)
-
-
-class Generation(NamedTuple):
-    """A task, by whom it was published, and what was attached to it."""
-
-    task: Task
-    worker: str
-    state: dict[str, Any] | None
-    injected: list[Task]
-    retries: int
-
-
-GENERATIONS = st.lists(
-    st.builds(Generation, TASKS, st.sampled_from(WORKERS), STATES, st.lists(TASKS, max_size=2), st.integers(0, 3)),
-    min_size=1,
-    max_size=5,
-)
-
-
-def descendant(generations: list[Generation]) -> Task:
-    """Return the last of `generations`, each computed from the one before."""
-    node, previous = ROOT, None
-    for number, made in enumerate(generations):
-        node = node.child(made.worker, number)
-        lineage = Lineage(node, previous, tuple(made.injected), made.state, made.retries)
-        previous = set_lineage(made.task.model_copy(), lineage)
-    assert previous is not None
-    return previous
-
-
-class Ask(NamedTuple):
-    """A question: how a worker asks it, and what is noted of it."""
-
-    what: str
-    argument: Any
-
-    def of(self, task: Task) -> Any:
-        if self.what == "retry_count":
-            return task.retry_count
-        return getattr(task, self.what)(*([] if self.argument is None else [self.argument]))
-
-
-class Named:
-    """Stands for a worker class, of which only the name counts."""
-
-
-ASKS = st.one_of(
     st.sampled_from(["retry_count", "provenance", "previous_input_task", "copy_input_provenance"]).map(
         lambda what: Ask(what, None)
     ),
@@ -295,7 +243,7 @@ LOOKING: list[tuple[type, bool]] = [
 
 
 @pytest.mark.parametrize(("kind", "looks"), LOOKING, ids=[kind.__name__ for kind, _ in LOOKING])
-def test_a_look_up_is_seen_in_the_code(kind: type, looks: bool) -> None:  # noqa: FBT001 - from the table
+def test_a_look_up_is_seen_in_the_code(kind: type, looks: bool) -> None:
     assert may_look_up(kind) is looks
 
 

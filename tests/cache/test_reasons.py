@@ -22,13 +22,15 @@ def test_a_change_of_code_names_what_changed() -> None:
         parts={**profile().parts, "code": "b" * 64},
         code={**profile().code, "shop.stock:Count.consume_work": "c" * 64, "shop.stock:LIMIT": "4"},
     )
-    words = change_between(profile(), new)
-    assert words == "code of shop.stock:Count.consume_work changed, code of shop.stock:LIMIT changed"
+    assert (
+        change_between(profile(), new).words
+        == "code of shop.stock:Count.consume_work changed, code of shop.stock:LIMIT changed"
+    )
 
 
 def test_a_change_of_a_setting_tells_both_values() -> None:
     new = profile()._replace(parts={**profile().parts, "settings": "b" * 64}, settings={"threshold": "0.7"})
-    assert change_between(profile(), new) == "setting threshold changed from 0.5 to 0.7"
+    assert change_between(profile(), new).words == "setting threshold changed from 0.5 to 0.7"
 
 
 def test_a_setting_that_is_new_has_no_earlier_value() -> None:
@@ -38,19 +40,19 @@ def test_a_setting_that_is_new_has_no_earlier_value() -> None:
 
 def test_a_change_of_an_output_type_names_the_type() -> None:
     new = profile()._replace(parts={**profile().parts, "outputs": "b" * 64}, outputs={"shop.stock:Counted": "d" * 64})
-    assert change_between(profile(), new) == "output type shop.stock:Counted changed"
+    assert change_between(profile(), new).words == "output type shop.stock:Counted changed"
 
 
 def test_a_change_that_nothing_shows_is_told_all_the_same() -> None:
-    assert change_between(profile(), profile()) == UNKNOWN_CHANGE
+    assert change_between(profile(), profile()) == (0, UNKNOWN_CHANGE)
     assert words_for([]) == UNKNOWN_CHANGE
     secret = profile()._replace(parts={**profile().parts, "settings": "b" * 64})
-    assert change_between(profile(), secret) == "a setting that is not shown changed"
+    assert change_between(profile(), secret).words == "a setting that is not shown changed"
 
 
 def test_no_digest_is_in_any_words() -> None:
     for part in ("code", "setting", "field", "output", "read", "extra", "worker", "key"):
-        words = words_for([Difference(part, UNKNOWN, "a" * 16, "b" * 16)])  # type: ignore[arg-type]  # one of the parts
+        words = words_for([Difference(part, UNKNOWN, "a" * 16, "b" * 16)])
         assert "aaaa" not in words
         assert UNKNOWN not in words
         assert words.endswith("changed")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from planai.cache.about import PROFILES, About, Profile, load_about, load_profile
 from planai.cache.cache import EXPIRED, PROVENANCE
 from planai.cache.explain import Difference, nearest
 from planai.cache.key import key_of
-from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, change_between, volatile_field, words_for
+from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, Change, change_between, volatile_field, words_for
 from planai.cache.store import Info
 from planai.cache.storing import StoringTaskWorker
 from planai.cache.tracing import is_traced
@@ -21,6 +22,7 @@ from planai.task import Task
 _PROFILES_TRIED = 8
 _SAMPLE = 50
 _COMPARED = 2_000
+_number = attrgetter("number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         ...         self.publish_work(Number(value=task.value ** 2))
         >>> square = Square(cache_dir=tempfile.mkdtemp())
         >>> square.explain(Number(value=3)).reason
-        'nothing was stored by this worker before'
+        'nothing is stored by this worker'
         >>> square.consume_work(Number(value=3))
         >>> square.explain(Number(value=3)).hit, square.explain(Number(value=4)).reason
         (True, 'new input')
@@ -134,29 +136,32 @@ class ExplainingTaskWorker(StoringTaskWorker):
         others = {key_of(name, parts): name for name in list(profiles)[-_PROFILES_TRIED:] if name != profile}
         found = self.get_cache().known(others) if others else []
         if found:
-            name = others[max(found, key=lambda info: info.stored_at).key]
-            return self._change(profile, type(activation.tasks[0]), name, profiles[name])
+            names = [others[info.key] for info in sorted(found, key=lambda info: info.stored_at, reverse=True)]
+            kind = type(activation.tasks[0])
+            return min((self._change(profile, kind, name, profiles[name]) for name in names), key=_number).words
         if profile in profiles:
             _, sample = notes.setdefault((self, "sample"), (time.time(), []))
             if len(sample) < _SAMPLE:
                 sample.append(self.about(key, activation.tasks[0]))
         return NEW_INPUT if profiles else FIRST
 
-    def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> str:
+    def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> Change:
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
-        known: str | None = notes.get((self, "change", name, profile))
+        known: Change | None = notes.get((self, "change", name, profile))
         if known is None:
             known = notes[self, "change", name, profile] = change_between(old, self.describe(kind))
         return known
 
     def _earlier_profiles(self) -> dict[str, Profile]:
-        """Return the profiles that the worker had when the run first asked, the oldest first."""
+        """Return the profiles that the worker had when the run first asked, the oldest first; none once cleared."""
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
         known: dict[str, Profile] | None = notes.get((self, "earlier profiles"))
         if known is None:
-            known = notes[self, "earlier profiles"] = self._profiles()
+            cache = self.get_cache()
+            is_cleared = cache.generation() > 0 and not cache.notes(self.space)
+            known = notes[self, "earlier profiles"] = {} if is_cleared else self._profiles()
         return known
 
     def _profiles(self) -> dict[str, Profile]:
@@ -173,7 +178,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         candidates = {found.id: (info, found) for info in infos if (found := load_about(info.about)) is not None}
         near = nearest(about, ((found, profiles.get(found.profile)) for _, found in candidates.values()), profile)
         if near is None:
-            return Explanation(self.space, key, hit=False, reason=NEW_INPUT if profiles else FIRST)
+            return Explanation(self.space, key, hit=False, reason=FIRST)
         same_input = near.about.parts.get("task") == about.parts.get("task")
         differences = near.differences
         reason = PROVENANCE if looked_up else words_for(differences) if same_input else NEW_INPUT

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from planai.cache.about import About, Profile, load_about
 from planai.cache.explain import UNKNOWN, Difference, compare
 from planai.cache.store import Info
 
-FIRST = "nothing was stored by this worker before"
+FIRST = "nothing is stored by this worker"
 NEW_INPUT = "new input"
 NEW_KEY = "new key"
 REFRESH = "refresh"
@@ -27,10 +28,17 @@ _ENOUGH = 3
 _MOST = 0.75
 
 
-def change_between(old: Profile, new: Profile) -> str:
-    """Return in a few words what differs between two profiles of a worker."""
-    nobody = About("")
-    return words_for(compare(nobody._replace(profile="old"), old, nobody._replace(profile="new"), new))
+class Change(NamedTuple):
+    """What differs between two profiles of a worker: in how many ways, and in a few words."""
+
+    number: int
+    words: str
+
+
+def change_between(old: Profile, new: Profile) -> Change:
+    """Return what differs between two profiles of a worker."""
+    differences = compare(About("", "old"), old, About("", "new"), new)
+    return Change(len(differences), words_for(differences))
 
 
 def words_for(differences: Iterable[Difference]) -> str:
