@@ -69,7 +69,7 @@ def test_a_hit_tells_how_the_answer_came_about(folder: Path) -> None:
     assert found.size > 0
     assert found.cost.seconds > 0
     assert found.stored_at is not None
-    assert str(found).startswith(f"{worker.space!r} at the key {found.key[:16]!r} is a hit: stored 0 s ago")
+    assert str(found).startswith(f"{worker.space!r} at the key {found.key[:16]!r} is a hit: stored 0:00:00 ago")
 
 
 def test_of_a_worker_that_has_stored_nothing_that_is_told(folder: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_has_expired_is_told(folder: Path) -> None:
     cache.store.put(cache.space, key, past)
     found = worker.explain(Order(item="tea"))
     assert (found.hit, found.reason, found.differences) == (False, EXPIRED, [])
-    assert "stored 7200 s ago" in str(found)
+    assert "stored 2:00:00 ago" in str(found)
     assert reasons(run_inline(worker, Order(item="tea"))) == {EXPIRED: 1}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -57,13 +58,16 @@ class Explanation:
             return f"{who} is a hit: {self._entry()}"
         lines = [f"{who} is a miss: {self.reason}"]
         if self.nearest is not None:
-            lines.append(f"  the nearest earlier answer, {self.nearest.id}, was {self._entry()}")
+            lines.append(f"  the nearest earlier answer is {self.nearest.id}: {self._entry()}")
         lines += [f"  {item.part} {item.name}: {item.old} -> {item.new}" for item in self.differences]
         return "\n".join(lines)
 
     def _entry(self) -> str:
-        age = time.time() - (self.stored_at or 0.0)
-        return f"stored {age:.0f} s ago, took {self.cost.seconds:.3g} s to compute, {self.size} bytes"
+        size = f"{self.size} bytes"
+        if not self.stored_at:  # a fixture, of which no times are known
+            return size
+        age = timedelta(seconds=max(0, round(time.time() - self.stored_at)))
+        return f"stored {age} ago, took {self.cost.seconds:.3g} s to compute, {size}"
 
 
 class ExplainingTaskWorker(StoringTaskWorker):

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
+from planai.cache.about import PROFILES
 from planai.cache.codec import json_of, payload_of
 from planai.cache.store import Info, Order, Record
 from planai.cost import FREE
@@ -21,7 +22,7 @@ _EPOCH = 0.0
 
 
 class FixtureStore:
-    """Keeps each record in ``folder/<space>/<digest of the key>.json``, in a form that diffs well.
+    """Keeps each record in ``folder/<space>/<digest>.json``, in a form that diffs well.
 
     Times and costs are left out, which would be others each time: a fixture never expires.
 
@@ -108,11 +109,18 @@ class FixtureStore:
         self._lock.release()
 
     def unused(self) -> list[Path]:
-        """Return the files in the folder that this object has neither read nor written."""
-        return sorted(set(self._folder.glob("*/*.json")) - self.used)
+        """Return the files in the folder that this object has neither read nor written.
+
+        The profiles of workers, which are read to explain misses only, are of use as long as one of their answers is.
+        """
+        used = [content for path in self.used if (content := _read(path)) is not None]
+        profiles = {(PROFILES + content["space"], (content.get("about") or {}).get("profile")) for content in used}
+        served = {self._path(space, key) for space, key in profiles if key}
+        return sorted(set(self._folder.glob("*/*.json")) - self.used - served)
 
     def _path(self, space: str, key: str) -> Path:
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        name = f"{space}\0{key}".encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(name, digest_size=8).hexdigest()
         return self._folder / _UNSAFE.sub("-", space) / f"{digest}.json"
 
 

@@ -2,12 +2,14 @@
 
 Mark a test with ``@pytest.mark.planai_cache("fixtures/prices")``: all cached workers that it runs look their answers up
 in that folder, relative to the test's file, and fail with `CacheMiss` where there is none. ``pytest --planai-record``
-computes all of them and writes the files; ``--planai-prune`` also removes those that no test has used.
+computes all of them and writes the files; ``--planai-prune`` also removes those that no test has used, after a session
+that made all tests of the folder, and in which all of them passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,25 @@ import pytest
 from planai.cache.opening import overriding
 from planai.testing.fixtures import FixtureStore
 
-_stores = pytest.StashKey[dict[Path, FixtureStore]]()
+
+@dataclass
+class _Session:
+    """What is known of the folders of a session.
+
+    Attributes:
+        stores: the store of each folder.
+        unfinished: folders with a test that was left out, or did not pass: it may need what seems to be unused.
+        kept: folders of which nothing was removed, though that was asked for.
+        removed: how many files were.
+    """
+
+    stores: dict[Path, FixtureStore] = field(default_factory=dict)
+    unfinished: set[Path] = field(default_factory=set)
+    kept: set[Path] = field(default_factory=set)
+    removed: int = 0
+
+
+_session = pytest.StashKey[_Session]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,28 +50,77 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "planai_cache(folder): cached workers replay answers from the folder; --planai-record writes them"
     )
-    config.stash[_stores] = {}
+    config.stash[_session] = _Session()
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    """Remember which folders have tests that are left out."""
+    for item in items:
+        if (folder := _folder_of(item)) is not None:
+            item.config.stash[_session].unfinished.add(folder)
 
 
 @pytest.fixture(autouse=True)
 def _planai_cache(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let cached workers use the fixtures of a test that is marked so."""
-    marker = request.node.get_closest_marker("planai_cache")
-    if marker is None:
+    folder = _folder_of(request.node)
+    if folder is None:
+        if request.node.get_closest_marker("planai_cache") is not None:
+            pytest.fail(
+                'planai_cache needs a folder, as in @pytest.mark.planai_cache("fixtures/prices")', pytrace=False
+            )
         yield
         return
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str | Path):
-        raise pytest.UsageError('planai_cache needs a folder, as in @pytest.mark.planai_cache("fixtures/prices")')
-    folder = request.path.parent / marker.args[0]
-    store = request.config.stash[_stores].setdefault(folder, FixtureStore(folder))
+    store = request.config.stash[_session].stores.setdefault(folder, FixtureStore(folder))
     record = request.config.getoption("--planai-record")
     with overriding(store, "refresh" if record else "replay"):
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in the report of a test that failed where its answers come from, and how they are written anew."""
+    report = yield
+    folder = _folder_of(item)
+    if folder is not None and not report.passed:
+        item.config.stash[_session].unfinished.add(folder)
+        if report.failed and not item.config.getoption("--planai-record"):
+            text = (
+                f"cached workers replayed answers from {folder}; pytest --planai-record computes and writes them anew"
+            )
+            report.sections.append(("planai", text))
+    return report
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove fixtures that were not used, where that was asked for."""
-    if session.config.getoption("--planai-prune"):
-        for store in session.config.stash[_stores].values():
-            for path in store.unused():
-                path.unlink()
+    """Remove fixtures that were not used, where that was asked for, and all tests that may use them have passed."""
+    if not session.config.getoption("--planai-prune"):
+        return
+    known = session.config.stash[_session]
+    in_part = any("::" in arg or Path(arg).is_file() for arg in session.config.args)
+    for folder, store in known.stores.items():
+        if in_part or folder in known.unfinished or session.shouldstop or session.shouldfail:
+            known.kept.add(folder)
+            continue
+        for path in store.unused():
+            path.unlink()
+            known.removed += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what was removed, and what was not."""
+    known = config.stash[_session]
+    if known.removed:
+        terminalreporter.write_line(f"planai: removed {known.removed} fixtures that no test used")
+    for folder in sorted(known.kept):
+        terminalreporter.write_line(
+            f"planai: removed nothing from {folder}: not all of its tests were made, or not all of them passed"
+        )
+
+
+def _folder_of(item: pytest.Item) -> Path | None:
+    """Return the folder of a test that is marked rightly."""
+    marker = item.get_closest_marker("planai_cache")
+    if marker is None or len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str | Path):
+        return None
+    return item.path.parent / marker.args[0]
