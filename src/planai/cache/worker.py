@@ -121,7 +121,7 @@ class CachedTaskWorker(FlyingTaskWorker):
         key = self._key(task)
         if mode == "refresh":
             return Foreseen(None, REFRESH, key=key)
-        ttl, grace = self._ttl_of(task), self.stale_while_revalidate
+        ttl, grace = self.age_limit(task), self.stale_while_revalidate
         hit, reason = self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)
         if hit is None:
             return Foreseen(None, self._reason(key, reason), key=key)
