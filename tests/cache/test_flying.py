@@ -1,0 +1,94 @@
+"""Computing once, also where a worker asks its cache itself, and where a test replays from fixtures."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from planai import CachedTaskWorker, Graph, Task
+from planai.cache.flight import LOCK_FILE
+from planai.cache.opening import overriding
+from planai.testing import run_inline
+from planai.testing.fixtures import FixtureStore
+
+
+class Number(Task):
+    value: int
+
+
+class Word(Task):
+    text: str
+
+
+class ByHand(CachedTaskWorker):
+    """Looks up and stores by itself, as PlanAI's users do."""
+
+    output_types = [Word]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.computed = 0
+        self.all_have_asked = threading.Event()
+
+    def consume_work(self, task: Number) -> None:
+        if cached := self.get_from_cache(task):
+            self.publish_work(cached)
+            return
+        with self.lock:
+            self.computed += 1
+        self.all_have_asked.wait(0.05)
+        result = Word(text=str(task.value))
+        self.save_to_cache(task, result)
+        self.publish_work(result)
+
+
+def graph_of(worker: CachedTaskWorker) -> Graph:
+    graph = Graph(name="flying")
+    graph.add_workers(worker).set_sink(worker, Word)
+    return graph
+
+
+def test_workers_that_ask_by_themselves_compute_once_what_is_asked_several_times_at_once(tmp_path: Path) -> None:
+    worker = ByHand(cache_dir=tmp_path)
+    result = graph_of(worker).run([(worker, Number(value=number % 3)) for number in range(60)])
+    assert (worker.computed, len(result.outputs)) == (3, 60)
+    assert (result.cache.hits, result.cache.misses) == (57, 3)
+    assert dict(result.cache.reasons) == {"nothing is stored by this worker": 3}
+    assert result.cache.spent.seconds >= 0.15
+
+
+class Alone(ByHand):
+    """Asks by itself for what it may not cache."""
+
+    def consume_work(self, task: Number) -> None:
+        with self.lock:
+            self.computed += 1
+        if self.is_cached(task) and (cached := self.get_from_cache(task)):
+            self.publish_work(cached)
+            return
+        self.publish_work(Word(text=str(task.value)))
+
+
+def test_a_worker_that_stores_nothing_computes_each_time_and_waits_for_nobody_for_ever(tmp_path: Path) -> None:
+    worker = Alone(cache_dir=tmp_path)
+    result = graph_of(worker).run([(worker, Number(value=1)) for _ in range(20)])
+    assert (worker.computed, len(result.outputs)) == (20, 20)
+
+
+@pytest.mark.parametrize("mode", ["refresh", "replay"])
+def test_fixtures_leave_nothing_in_the_workers_own_folder(tmp_path: Path, mode: str) -> None:
+    class Show(CachedTaskWorker):
+        output_types = [Word]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Word(text=str(task.value)))
+
+    store = FixtureStore(tmp_path / "fixtures")
+    with overriding(store, "refresh"):
+        run_inline(Show(cache_dir=tmp_path / "cache"), Number(value=1))
+    with overriding(store, mode):  # type: ignore[arg-type]  # a mode
+        assert run_inline(Show(cache_dir=tmp_path / "cache"), Number(value=1)).ok
+    assert not (tmp_path / "cache" / LOCK_FILE).exists()
+    assert not (tmp_path / "cache").exists()

@@ -1,0 +1,130 @@
+"""The commands that need the program whose answers are kept: plan, warm and migrate, as processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHOP = """
+from planai import CachedTaskWorker, Graph, Task
+
+class Item(Task):
+    name: str
+
+class Price(Task):
+    euros: int
+
+class Quote(CachedTaskWorker):
+    output_types = [Price]
+
+    def consume_work(self, task: Item) -> None:
+        if task.name == "broken":
+            raise ValueError("it fell")
+        self.publish_work(Price(euros=len(task.name)))
+
+def graph():
+    quote = Quote(cache_dir="cache")
+    made = Graph(name="shop")
+    made.add_workers(quote).set_sink(quote, Price)
+    return made, quote
+
+def week():
+    made, quote = graph()
+    return made, [(quote, Item(name=name)) for name in ("tea", "milk", "tea")]
+
+def faulty():
+    made, quote = graph()
+    return made, [(quote, Item(name="broken"))]
+
+def alone():
+    return graph()[0]
+
+NOTHING = 5
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
+    return tmp_path
+
+
+def planai(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from planai.cli.app import main; main()", "cache", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def said(folder: Path, *arguments: str, code: int = 0) -> Any:
+    return json.loads(planai(folder, *arguments, "--json", code=code).stdout)
+
+
+def test_a_plan_tells_what_would_be_computed_and_computes_nothing(folder: Path) -> None:
+    (row,) = said(folder, "plan", "shop:week")["workers"]
+    assert (row["worker"], row["hits"], row["misses"], row["repeats"]) == ("Quote", 0, 2, 1)
+    assert row["reasons"] == {"nothing is stored by this worker": 2}
+    assert row["expected"] is None
+    assert said(folder, "plan", "shop:week")["workers"] == [row]
+
+
+def test_warming_computes_what_is_missing(folder: Path) -> None:
+    assert said(folder, "warm", "shop:week")["misses"] == 2
+    again = said(folder, "warm", "shop.py:week")  # by its file, whose classes are those of the module
+    assert (again["hits"], again["misses"], again["failures"]) == (3, 0, 0)
+    plan = said(folder, "plan", "shop:week")
+    assert plan["workers"][0]["hits"] == 3
+    assert plan["workers"][0]["saved"]["seconds"] > 0
+
+
+def test_a_plan_for_people_has_a_line_for_each_worker(folder: Path) -> None:
+    lines = planai(folder, "plan", "shop:week").stdout.splitlines()
+    assert lines[0] == "plan of 'shop': 0 hits, 2 misses, 0 unknown"
+    assert lines[1].startswith("  Quote: 0 hits, 2 misses (nothing is stored by this worker: 2), of unknown cost")
+
+
+def test_a_failure_while_warming_is_told_by_the_exit_code(folder: Path) -> None:
+    done = planai(folder, "warm", "shop:faulty", code=1)
+    assert "it fell" in done.stderr
+    assert "1 calls failed" in done.stderr
+
+
+def test_answers_of_other_code_are_taken_along_only_when_that_is_accepted(folder: Path) -> None:
+    planai(folder, "warm", "shop:week")
+    (folder / "shop.py").write_text(textwrap.dedent(SHOP).replace("len(task.name)", "0 + len(task.name)"))
+    assert said(folder, "migrate", "shop:week", code=1) == {"migrated": {"shop:Quote": 0}}
+    (row,) = said(folder, "plan", "shop:week")["workers"]
+    assert row["reasons"] == {"code of shop.Quote.consume_work changed": 2}
+    assert row["expected"]["seconds"] > 0
+    assert said(folder, "migrate", "shop:week", "--accept-code") == {"migrated": {"shop:Quote": 2}}
+    assert said(folder, "warm", "shop:week")["hits"] == 3
+    (folder / "shop.py").write_text(textwrap.dedent(SHOP))
+    assert said(folder, "warm", "shop:week")["hits"] == 3, "the earlier ones are still there"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("shop", "names no function"),
+        ("shop:", "names no function"),
+        ("nowhere:week", "there is no module 'nowhere'"),
+        ("nowhere.py:week", "there is no file 'nowhere.py'"),
+        ("shop:month", "'shop' has no 'month'"),
+        ("shop:NOTHING", "returns a int: return (graph, initial_tasks)"),
+    ],
+)
+def test_a_target_that_is_none_is_told_so(folder: Path, target: str, message: str) -> None:
+    done = planai(folder, "plan", target, code=1)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_graph_alone_may_be_migrated(folder: Path) -> None:
+    planai(folder, "warm", "shop:week")
+    assert said(folder, "migrate", "shop:alone", code=1) == {"migrated": {"shop:Quote": 0}}
