@@ -5,7 +5,9 @@ Its arguments are a folder for all caches, how many there are, and how many file
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import resource
 import sys
 from collections import Counter
@@ -15,6 +17,8 @@ from typing import Any
 from faults.lines import say
 from faults.squares import Item, Square, Squarer, hearing, square_of
 from planai import Graph
+
+ENOUGH = 1000
 
 
 def open_files() -> list[str]:
@@ -26,6 +30,17 @@ def open_files() -> list[str]:
         except FileNotFoundError:  # the descriptor that the list itself was read from
             continue
     return found
+
+
+def room() -> int:
+    """Return how many files this process can still open."""
+    files: list[int] = []
+    with contextlib.suppress(OSError):
+        while len(files) < ENOUGH:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+    for file in files:
+        os.close(file)
+    return len(files)
 
 
 def run_all(folder: str, count: int) -> dict[str, Any]:
@@ -41,6 +56,7 @@ def run_all(folder: str, count: int) -> dict[str, Any]:
         "right": [Counter(map(str, result.outputs)) == right for result in results],
         "failures": [str(failure) for result in results for failure in result.failures],
         "hits": [result.cache_hits for result in results],
+        "room": room(),  # while the caches are still there
         "errors": sum(worker.get_cache().errors > 0 for worker in workers),
     }
 

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from faults.children import carried_out, command_of, output_of, report_of
+from faults.children import carried_out, command_of, output_of, read_line, report_of, started, tell
 from faults.squares import Report, Squarer, run_hearing
+from planai.cache.store import Record
+from planai.cache.stores.disk import DiskStore
 
 COUNT = 300
 VALUES = range(COUNT)
@@ -132,13 +135,34 @@ def test_a_run_with_a_folder_on_a_read_only_disk_publishes_every_output_once(fol
 
 
 @needs_mount
-@pytest.mark.xfail(strict=True, reason="the store opens its file for writing only, even where it is there to be read")
 @pytest.mark.parametrize("prepare", [filled, left_behind])
 def test_the_entries_on_a_read_only_disk_are_read(folder: Path, prepare: Prepare) -> None:
     prepare(folder)
     disk = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
     (report,) = in_mounts(disk, order_for(folder, 400))
+    report.assert_well(VALUES)
     assert report.hits == COUNT
+
+
+@needs_mount
+def test_what_is_new_on_a_read_only_disk_is_computed_with_one_warning(folder: Path) -> None:
+    filled(folder)
+    disk = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+    more = {"folder": str(folder), "count": 2 * COUNT, "letters": 400}
+    (report,) = in_mounts(disk, command_of("program", json.dumps(more)))
+    report.assert_without_cache(range(2 * COUNT))
+    assert report.hits == COUNT
+
+
+@needs_mount
+def test_a_disk_that_is_no_longer_read_only_is_written_by_the_process_that_read_it(folder: Path) -> None:
+    store = DiskStore(folder)
+    store.put("s", "a", Record(b"old", 1.0))
+    store.close()
+    disk = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+    program = shlex.join(command_of("remount", str(folder)))
+    before, after = json.loads(output_of([*way_to_mount(), "sh", "-c", f"{disk} && {program}"]))
+    assert (before, after) == (["PermissionError", "a"], ["a", "b"])
 
 
 @needs_modes
@@ -155,6 +179,50 @@ def test_a_run_with_a_folder_that_may_not_be_written_publishes_every_output_once
     finally:
         folder.chmod(0o700)
     report.assert_right_with_at_most_one_warning(VALUES)
+
+
+@needs_modes
+@pytest.mark.parametrize(("folder_mode", "file_mode"), [(0o500, 0o600), (0o500, 0o400), (0o700, 0o400)])
+def test_the_entries_of_a_cache_that_may_not_be_written_are_read(
+    folder: Path, folder_mode: int, file_mode: int
+) -> None:
+    filled(folder)
+    (folder / "planai.sqlite3").chmod(file_mode)
+    folder.chmod(folder_mode)
+    try:
+        report = report_of(output_of([*way_to_obey(), *order_for(folder, 400)]))
+    finally:
+        folder.chmod(0o700)
+    report.assert_well(VALUES)
+    assert report.hits == COUNT
+
+
+@needs_modes
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root can write where a folder's mode forbids it")
+def test_who_may_only_read_sees_what_others_write_meanwhile(folder: Path) -> None:
+    def write(store: DiskStore, key: str) -> None:
+        store.put("s", key, Record(b"x" * 5000, 1.0))
+
+    store = DiskStore(folder)
+    write(store, "a")
+    store.close()
+    (folder / "planai.sqlite3").chmod(0o400)
+    folder.chmod(0o500)
+    with started([*way_to_obey(), *command_of("reader", str(folder))]) as reader:
+
+        def seen() -> Any:
+            tell(reader, "look")
+            return json.loads(read_line(reader))
+
+        assert seen() == ["a"]
+        for number in range(20):
+            write(store, "b")
+            assert seen() == ["a", "b"], "from the log"
+            if number % 2:
+                store.close()
+            store.delete("s", ["b"])
+            store.close()
+            assert seen() == ["a"], "from the file alone"
 
 
 @needs_modes

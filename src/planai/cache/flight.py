@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from planai.cache.openfiles import OpenFiles
+
 LOCK_FILE = "planai.lock"
 """The name of the lock file in the cache folder; it stays empty."""
 
@@ -26,6 +28,7 @@ _POLL_SECONDS = 0.02
 _TRUST_SECONDS = 0.25
 # Of Linux, whose structure it needs; elsewhere a process's locks are all one owner's
 _OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
+_open_files = OpenFiles()
 Callback = Callable[[], None]
 
 
@@ -33,7 +36,6 @@ class Flights:
     """Who computes what in one cache folder; without a folder, in this process alone."""
 
     def __init__(self, folder: str | Path | None) -> None:
-        self._path = None if folder is None else Path(folder) / LOCK_FILE
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Callback]] = {}
         self._foreign: dict[str, list[Callback]] = {}
@@ -41,20 +43,26 @@ class Flights:
         self._watches = False
         self._file: int | None = None
         self._seen = 0.0
+        self._path = None if folder is None else Path(folder) / LOCK_FILE
 
     def begin(self, name: str) -> bool:
         """Become the one who computes `name`, and tell whether that was possible. Then `end` has to follow."""
-        with self._lock:
-            if name in self._waiting:
-                return False
-            self._waiting[name] = []
+        begun = False
         try:
-            if self._take(name):
+            with self._lock:
+                if name in self._waiting:
+                    return False
+                self._waiting[name] = []
+                begun = True
+                file = self._reserve(name)
+            if file is None or self._take(file, name):
                 return True
         except BaseException:  # Ctrl-C; whoever asks next must not wait for this
-            self.end(name)
+            if begun:
+                self.end(name)
             raise
         with self._lock:  # another process is at it: whoever came to wait for us now waits for that process
+            self._release(name)
             callbacks = self._waiting.pop(name)
             if callbacks:
                 self._watch(name, callbacks)
@@ -62,9 +70,12 @@ class Flights:
 
     def end(self, name: str) -> None:
         """Say that computing `name` is over, with or without an answer."""
-        self._give(name)
-        with self._lock:
-            callbacks = self._waiting.pop(name, [])
+        try:
+            self._give(name)
+        finally:
+            with self._lock:
+                self._release(name)
+                callbacks = self._waiting.pop(name, [])
         for callback in callbacks:
             callback()
 
@@ -85,6 +96,17 @@ class Flights:
         self.when_over(name, over.set)
         over.wait()
 
+    def let_go(self) -> bool:
+        """Close the lock file unless a lock is held on it, and tell whether it is closed."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._held:
+                self._close()
+            return self._file is None
+        finally:
+            self._lock.release()
+
     def before_fork(self) -> None:
         """Hold the lock, so that nobody else does in the child."""
         self._lock.acquire()
@@ -94,55 +116,87 @@ class Flights:
         if is_child:
             self._waiting.clear()
             self._foreign.clear()
-            self._held.clear()
             self._watches = False
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._close()
         self._lock.release()
 
-    # ---- other processes
+    def __del__(self) -> None:
+        self._close()
 
-    def _take(self, name: str) -> bool:
-        """Lock the byte of `name`; where there can be no lock file, each process computes by itself."""
+    # ---- other processes: a file is not closed while `_held` names it, which has been changed under the lock
+
+    def _reserve(self, name: str) -> int | None:
+        """Return the lock file; None where there can be none, and each process computes by itself."""
         if self._path is None:
-            return True
+            return None
         try:
-            file = self._opened(self._path)
+            file = self._held[name] = self._opened(self._path)
         except OSError:
-            return True
+            return None
+        return file
+
+    def _release(self, name: str) -> None:
+        """Let the lock file be closed, as is done at once where it has been replaced by another meanwhile."""
+        file = self._held.pop(name, None)
+        if file is not None and file != self._file and file not in self._held.values():
+            os.close(file)
+
+    def _take(self, file: int, name: str) -> bool:
+        """Lock the byte of `name`; where locks do not work, each process computes by itself."""
         try:
             self._set(file, fcntl.F_WRLCK, name)
         except OSError as error:
             return error.errno not in (errno.EACCES, errno.EAGAIN)
-        self._held[name] = file
         return True
 
     def _give(self, name: str) -> None:
-        file = self._held.pop(name, None)
+        file = self._held.get(name)
         if file is not None:
             with contextlib.suppress(OSError):  # the folder is gone, and the lock with it
                 self._set(file, fcntl.F_UNLCK, name)
 
     def _is_free(self, name: str) -> bool:
-        if not self._take(name):
-            return False
-        self._give(name)
-        return True
+        """Tell whether no other process is at it; the lock is held, and this process is not."""
+        file = self._reserve(name)
+        if file is None:
+            return True
+        try:
+            if not self._take(file, name):
+                return False
+            self._give(name)
+            return True
+        finally:
+            self._release(name)
 
     def _opened(self, path: Path) -> int:
         """Return the lock file that is in the folder now, or was a moment ago."""
         now = time.monotonic()
         if self._file is not None and now - self._seen < _TRUST_SECONDS:
             return self._file
-        self._seen = now
         with contextlib.suppress(OSError):
             if self._file is not None and os.path.samestat(os.fstat(self._file), os.stat(path)):  # noqa: PTH116
+                self._seen = now
                 return self._file
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The earlier file stays open, if there was one: closing it would free the locks that are held on it.
-        self._file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        # Other locks are held on the earlier file, if there was one: closing it would free them.
+        earlier, self._file = self._file, os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        self._seen = now
+        if earlier is None:
+            _open_files.add(self)
+        elif earlier not in self._held.values():
+            os.close(earlier)
         return self._file
+
+    def _close(self) -> None:
+        """Close all files, and give up what is held on them."""
+        files = set(self._held.values())
+        self._held.clear()
+        if self._file is not None:
+            files.add(self._file)
+            self._file = None
+            _open_files.remove(self)
+        for file in files:
+            os.close(file)
 
     def _set(self, file: int, kind: int, name: str) -> None:
         offset = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

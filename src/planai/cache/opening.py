@@ -50,12 +50,12 @@ def overriding(store: Store, mode: CacheMode) -> Iterator[None]:
 _stores: weakref.WeakValueDictionary[tuple[str, Path], Store] = weakref.WeakValueDictionary()
 _memory: dict[Path, Store] = {}
 _stores_lock = threading.Lock()
-_flights: dict[object, Flights] = {}
+_flights: weakref.WeakValueDictionary[object, Flights] = weakref.WeakValueDictionary()
 _own_flights: weakref.WeakKeyDictionary[Store, Flights] = weakref.WeakKeyDictionary()
 
 
 def open_flights(folder: str | Path, kind: StoreName | Store = "sqlite") -> Flights:
-    """Return the flights in `folder`: one table for the whole process.
+    """Return the flights in `folder`: one table for the whole process, as long as somebody holds it.
 
     Of a store in memory, and of one that a program brings along, flights are known to this process alone.
     """
@@ -63,9 +63,11 @@ def open_flights(folder: str | Path, kind: StoreName | Store = "sqlite") -> Flig
     with _stores_lock:
         if not isinstance(kind, str):
             return _own_flights.setdefault(kind, Flights(None))
-        if kind == "memory":
-            return _flights.setdefault((kind, path), Flights(None))
-        return _flights.setdefault(path, Flights(path))
+        name = (kind, path) if kind == "memory" else path
+        found = _flights.get(name)
+        if found is None:
+            found = _flights[name] = Flights(None if kind == "memory" else path)
+        return found
 
 
 def open_store(folder: str | Path, kind: StoreName | Store = "sqlite") -> Store:
@@ -106,6 +108,7 @@ def _close_stores() -> None:
 
 
 _forking: list[Store] = []
+_forking_flights: list[Flights] = []
 
 
 def _before_fork() -> None:
@@ -114,16 +117,18 @@ def _before_fork() -> None:
     _forking[:] = [*_stores.values(), *_own_flights]
     for store in _forking:
         store.before_fork()
-    for flights in (*_flights.values(), *_own_flights.values()):
+    _forking_flights[:] = [*_flights.values(), *_own_flights.values()]
+    for flights in _forking_flights:
         flights.before_fork()
 
 
 def _after_fork(*, is_child: bool) -> None:
-    for flights in (*_flights.values(), *_own_flights.values()):
+    for flights in _forking_flights:
         flights.after_fork(is_child=is_child)
     for store in _forking:
         store.after_fork()
     _forking.clear()
+    _forking_flights.clear()
     _stores_lock.release()
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-BUSY_SECONDS = 30.0
-"""How long to wait for another process that is writing."""
+from planai.cache.openfiles import OpenFiles
+from planai.cache.stores.connecting import Opened, Prepare, connect, identity, may_be_written, open_file
 
 BESIDE = ("", "-wal", "-shm")
 """How the names of the files end that belong together."""
 
-_RETRY_SECONDS = 0.005
+_open_files = OpenFiles()
 
 
 class Transaction:
@@ -39,11 +39,14 @@ class Transaction:
         self.on_rollback: list[Callable[[], object]] = []
 
 
+T = TypeVar("T")
 Operation = Callable[[Transaction], Any]
 
 
 class Database:
     """The file at `path`, private to its owner, wherever it is gone made anew by the next use.
+
+    A file that cannot be written is read. One that has not been used for long is closed where too many are open.
 
     Threads take turns in reading: SQLite lets other threads run at each step, so that many readers at once would cost
     several times the CPU. Threads that write at the same time are served by one transaction: whoever holds the lock
@@ -55,24 +58,25 @@ class Database:
         begin: the first operation of each transaction.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], object], begin: Operation) -> None:
+    def __init__(self, path: Path, prepare: Prepare, begin: Operation) -> None:
         self._path = str(path)
         self._prepare = prepare
         self._begin = begin
-        self._reading = threading.RLock()
+        self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
-        self._forget()
+        self._opened: Opened | None = None
+        self._file: tuple[int, ...] | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._writer_file: tuple[int, ...] | None = None
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
         """Return the first row of a select, or None."""
-        with self._reading:
-            return self._current_reader().execute(sql, parameters).fetchone()
+        return self._fetch(sqlite3.Cursor.fetchone, sql, parameters)
 
     def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Return all rows of a select."""
-        with self._reading:
-            return self._current_reader().execute(sql, parameters).fetchall()
+        return self._fetch(sqlite3.Cursor.fetchall, sql, parameters)
 
     def write(self, operation: Operation) -> Any:
         """Let `operation` be part of the next transaction, and return its result when that is on disk."""
@@ -85,24 +89,29 @@ class Database:
         return ticket.result()
 
     def open(self) -> None:
-        """Make sure that the folder and the file are there."""
+        """Make sure that the folder and the file are there, and can be written.
+
+        Raises:
+            OSError: they cannot.
+        """
         with self._reading:
-            self._current_reader()
+            if not self._current().is_writable and not (may_be_written(self._path) and self._open().is_writable):
+                raise PermissionError(errno.EACCES, "the cache can be read, but not written", self._path)
 
     def is_current(self) -> bool:
         """Tell whether the file that was opened is still the one in the folder."""
+        is_watched = self._opened is not None and self._opened.is_watched
         try:
-            status = os.stat(self._path)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
+            return self._file == identity(self._path, whole=is_watched)
         except FileNotFoundError:
             return False
-        return self._file == (status.st_dev, status.st_ino)
 
     def version(self) -> Hashable:
         """Return what changes with every commit of any connection; None while the file is not open."""
         with self._reading:
-            if self._reader is None or not self.is_current():
+            if self._opened is None or not self.is_current():
                 return None
-            return self._file, self._reader.execute("PRAGMA data_version").fetchone()[0]
+            return self._file, self._opened.connection.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,6 +125,20 @@ class Database:
             for ending in BESIDE:
                 if os.path.exists(self._path + ending):  # noqa: PTH110 - a str, as everywhere here
                     os.replace(self._path + ending, f"{path}{ending}")  # noqa: PTH105
+
+    def let_go(self) -> bool:
+        """Close all connections unless they are in use, and tell whether they are closed."""
+        if not self._reading.acquire(blocking=False):
+            return False
+        try:
+            if self._writing.acquire(blocking=False):
+                try:
+                    self._close_connections()
+                finally:
+                    self._writing.release()
+            return self._opened is None
+        finally:
+            self._reading.release()
 
     def before_fork(self) -> None:
         """Hold all locks and close the connections, which may not be shared with a child."""
@@ -132,47 +155,33 @@ class Database:
 
     # ---- connections: one that reads and one that writes, each used under its lock
 
+    def _fetch(self, fetch: Callable[[sqlite3.Cursor], T], sql: str, parameters: tuple[Any, ...]) -> T:
+        with self._reading:
+            while True:
+                opened = self._current()
+                found = fetch(opened.connection.execute(sql, parameters))
+                if not opened.is_watched or self.is_current():
+                    return found
+
     def _close_connections(self) -> None:
-        for connection in (self._reader, self._writer):
+        for connection in (None if self._opened is None else self._opened.connection, self._writer):
             if connection is not None:
                 connection.close()
-        self._forget()
+        self._opened = self._writer = self._writer_file = None
+        _open_files.remove(self)
 
-    def _forget(self) -> None:
-        self._file: tuple[int, int] | None = None
-        self._reader: sqlite3.Connection | None = None
-        self._writer: sqlite3.Connection | None = None
-        self._writer_file: tuple[int, int] | None = None
-
-    def _current_reader(self) -> sqlite3.Connection:
+    def _current(self) -> Opened:
         """Return the reader of the file that is in the folder now, which may have been removed or replaced."""
-        if self._reader is None or not self.is_current():
-            self._open()
-        return self._reader  # type: ignore[return-value]  # _open has set it
+        return self._opened if self._opened is not None and self.is_current() else self._open()
 
-    def _open(self) -> None:
+    def _open(self) -> Opened:
         with self._writing:
             self._close_connections()
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        reader = self._connect(self._prepare)
-        status = os.stat(self._path)  # noqa: PTH116 - a str, as everywhere here
-        self._reader, self._file = reader, (status.st_dev, status.st_ino)
-
-    def _connect(self, prepare: Callable[[sqlite3.Connection], object] = lambda _: None) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=32
-        )
-        try:
-            # Of a new file: three rows of 2 kB, where 4096 has room for one.
-            connection.execute("PRAGMA page_size = 8192")
-            _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-            connection.execute("PRAGMA synchronous = NORMAL")
-            prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        self._opened = open_file(self._path, self._prepare)
+        self._file = self._opened.file
+        _open_files.add(self)
+        return self._opened
 
     # ---- writing
 
@@ -199,7 +208,7 @@ class Database:
     def _renew_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._writer = self._connect()
+        self._writer = connect(self._path)
         self._writer_file = self._file
 
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
@@ -244,17 +253,3 @@ class _Ticket:
         if self._error is not None:
             raise self._error
         return self._result
-
-
-def _patiently(use: Callable[[], object]) -> None:
-    """Try until nobody else is in the way: SQLite itself does not wait where a file is just being made."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            use()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return

@@ -99,7 +99,8 @@ class DiskStore:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
         if wanted is None:  # else a run asks about a few keys at each miss, and a write each time would be dear
-            self._flush()
+            with contextlib.suppress(sqlite3.Error, OSError):  # which leaves the order as it was
+                self._flush()
         if space is None:
             rows = self._database.rows(_SCAN)
         elif wanted is None:

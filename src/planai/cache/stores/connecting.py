@@ -1,0 +1,141 @@
+"""Connecting: how the file of a database is opened, to be written or, where it cannot be, to be read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+BUSY_SECONDS = 30.0
+"""How long to wait for another process that is writing."""
+
+_RETRY_SECONDS = 0.005
+_OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
+_SETTINGS: dict[str, Any] = {
+    "timeout": BUSY_SECONDS,
+    "isolation_level": None,
+    "check_same_thread": False,
+    "cached_statements": 32,
+}
+
+Prepare = Callable[[sqlite3.Connection], object]
+
+
+class Opened(NamedTuple):
+    """A connection, and which file it reads.
+
+    Attributes:
+        connection: it may be used in any thread.
+        file: what `identity` says of the file.
+        is_writable: whether other connections to it may write.
+        is_watched: whether nothing keeps others from writing while it is read: what was read counts only if the file
+            is still the same afterwards.
+    """
+
+    connection: sqlite3.Connection
+    file: tuple[int, ...]
+    is_writable: bool = True
+    is_watched: bool = False
+
+
+def open_file(path: str, prepare: Prepare) -> Opened:
+    """Open the file at `path`, and make it where it is not; only to be read where it cannot be written.
+
+    Raises:
+        OSError: there is none, and it cannot be made.
+        sqlite3.Error: it cannot be read.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return Opened(connect(path, prepare), identity(path, whole=False))
+    except OSError as error:
+        if not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
+            raise
+        reason: Exception = error
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OPEN_ERRORS:
+            raise
+        reason = error
+    try:
+        return _open_to_read(path, prepare)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise reason from error
+
+
+def connect(path: str, prepare: Prepare = lambda _: None) -> sqlite3.Connection:
+    """Return a connection that writes."""
+
+    def set_up(connection: sqlite3.Connection) -> None:
+        # Of a new file: three rows of 2 kB, where 4096 has room for one.
+        connection.execute("PRAGMA page_size = 8192")
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        connection.execute("PRAGMA synchronous = NORMAL")
+        prepare(connection)
+
+    return _prepared(sqlite3.connect(path, **_SETTINGS), set_up)
+
+
+def may_be_written(path: str) -> bool:
+    """Tell whether this user may write the file, and make files beside it."""
+    return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)  # noqa: PTH120 - a str, as everywhere here
+
+
+def identity(path: str, *, whole: bool) -> tuple[int, ...]:
+    """Return what tells the file at `path` from another that takes its place; from itself when changed, if `whole`.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    status = os.stat(path)  # noqa: PTH116 - Path.stat takes twice as long, on every hit
+    if not whole:
+        return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, _log_size(path)
+
+
+def _open_to_read(path: str, prepare: Prepare) -> Opened:
+    """Open a file that cannot be written, as far as it can be known what is in it.
+
+    SQLite wants to make files beside the one that it reads. Where it cannot, the file is complete if no log is there:
+    a log is made before anything is written. So a file that is the same before and after was the same all the time.
+    """
+    name = f"file:{quote(os.fsencode(path))}?mode=ro"
+    is_complete = not _log_size(path)
+    before = identity(path, whole=is_complete)
+    if is_complete:
+        name += "&immutable=1"
+    connection = _prepared(sqlite3.connect(name, uri=True, **_SETTINGS), prepare)
+    return Opened(connection, before, is_writable=False, is_watched=is_complete)
+
+
+def _log_size(path: str) -> int:
+    try:
+        return os.stat(f"{path}-wal").st_size  # noqa: PTH116 - a str, as everywhere here
+    except FileNotFoundError:
+        return 0
+
+
+def _prepared(connection: sqlite3.Connection, prepare: Prepare) -> sqlite3.Connection:
+    try:
+        prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _patiently(use: Callable[[], object]) -> None:
+    """Try until nobody else is in the way: SQLite itself does not wait where a file is just being made."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            use()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
