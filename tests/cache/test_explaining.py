@@ -345,6 +345,23 @@ def test_a_key_that_adds_to_the_librarys_own_is_still_explained_by_input(folder:
     assert differing(worker.explain(Order(item="rum"))) == [("field", "item")]
 
 
+def test_what_else_decides_is_no_new_input(folder: Path) -> None:
+    class Dated(Rate):
+        day: Annotated[str, CacheIgnore()] = "monday"
+
+        def extra_cache_key(self, task: Any) -> str:
+            return self.day
+
+    run_inline(Dated(cache_dir=folder), Order(item="tea"))
+    worker = Dated(cache_dir=folder, day="tuesday")
+    assert worker.explain(Order(item="tea")).reason == "extra changed"
+    assert reasons(run_inline(worker, Order(item="tea"), Order(item="rum"))) == {"extra changed": 1, NEW_INPUT: 1}
+    changed = Dated(cache_dir=folder, day="friday", cents=7)
+    expected = "setting cents changed from 5 to 7, extra changed"
+    assert changed.explain(Order(item="tea")).reason == expected
+    assert reasons(run_inline(changed, Order(item="tea"))) == {expected: 1}
+
+
 # ---- provenance
 
 

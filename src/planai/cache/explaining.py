@@ -10,7 +10,7 @@ from typing import Any
 
 from planai.cache.about import PROFILES, About, Profile, load_about, load_profile
 from planai.cache.cache import EXPIRED, PROVENANCE
-from planai.cache.explain import Difference, nearest
+from planai.cache.explain import Difference, compare, nearest
 from planai.cache.key import key_of
 from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, Change, change_between, volatile_field, words_for
 from planai.cache.store import Info
@@ -143,6 +143,9 @@ class ExplainingTaskWorker(StoringTaskWorker):
             names = [others[info.key] for info in sorted(found, key=lambda info: info.stored_at, reverse=True)]
             kind = type(activation.tasks[0])
             return min((self._change(profile, kind, name, profiles[name]) for name in names), key=_number).words
+        old = self._earlier_inputs().get(parts["task"]) if len(parts) > 1 and "task" in parts else None
+        if old is not None:
+            return self._other_parts(old, profile, parts, type(activation.tasks[0]))
         if profile in profiles:
             _, sample = notes.setdefault((self, "sample"), (time.time(), []))
             if len(sample) < _SAMPLE:
@@ -156,6 +159,24 @@ class ExplainingTaskWorker(StoringTaskWorker):
         if known is None:
             known = notes[self, "change", name, profile] = change_between(old, self.describe(kind))
         return known
+
+    def _earlier_inputs(self) -> dict[str, About]:
+        """Return how answers came about that were there when the run first asked, by the digests of their inputs."""
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        known: dict[str, About] | None = notes.get((self, "earlier inputs"))
+        if known is None:
+            abouts = (load_about(info.about) for info in self.get_cache().notes(self.space)[-_COMPARED:])
+            known = {about.parts["task"]: about for about in abouts if about is not None and "task" in about.parts}
+            notes[self, "earlier inputs"] = known
+        return known
+
+    def _other_parts(self, old: About, profile: str, parts: dict[str, str], kind: type[Task]) -> str:
+        """Return what differs from an answer to the same input, such as what a model is told."""
+        now = old._replace(profile=profile, parts=parts)
+        if old.profile == profile:
+            return words_for(compare(old, None, now, None))
+        return words_for(compare(old, self._earlier_profiles().get(old.profile), now, self.describe(kind)))
 
     def _earlier_profiles(self) -> dict[str, Profile]:
         """Return the profiles that the worker had when the run first asked, the oldest first; none once cleared."""

@@ -92,14 +92,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Remove fixtures that were not used, where that was asked for, and all tests that may use them have passed."""
     if not session.config.getoption("--planai-prune"):
         return
     known = session.config.stash[_session]
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     in_part = any("::" in arg or Path(arg).is_file() for arg in session.config.args)
     for folder, store in known.stores.items():
-        if in_part or folder in known.unfinished or session.shouldstop or session.shouldfail:
+        if in_part or not ended or folder in known.unfinished or session.shouldfail:
             known.kept.add(folder)
             continue
         for path in store.unused():
