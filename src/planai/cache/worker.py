@@ -142,6 +142,7 @@ class CachedTaskWorker(FlyingTaskWorker):
             self.consume_work(task)
             return
         key = self._key(task)
+        need_activation("a call").notes["ttl"] = self._ttl_of(task)  # asked once, of the task as it came
         if hand.looks:
             self._compute(key, task)
             return
@@ -205,7 +206,6 @@ class CachedTaskWorker(FlyingTaskWorker):
 
     def _compute(self, key: str, task: Task) -> None:
         activation = need_activation("a call")
-        activation.notes["ttl"] = self._ttl_of(task)  # asked of the task as it came
         activation.notes["generation"] = self.get_cache().generation()
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.reason = self._reason(key, activation.lookup.reason)
@@ -265,7 +265,8 @@ class CachedTaskWorker(FlyingTaskWorker):
             in_background(partial(self._compute_outside, key, copy), lambda: flights.end(name), self.warn)
 
     def _compute_outside(self, key: str, task: Task) -> None:
-        with Activation(self, (task,), self.outside_router()):
+        with Activation(self, (task,), self.outside_router()) as activation:
+            activation.notes["ttl"] = self._ttl_of(task)
             self.get_cache_key(task)
             as_owner(partial(self._compute, key, task))
 
