@@ -396,6 +396,24 @@ def test_what_is_new_above_the_input_is_told(folder: Path) -> None:
     assert told == [{FIRST: 1}, {PROVENANCE: 1}, {}]
 
 
+def test_a_change_of_a_worker_that_looks_above_its_input_is_named(folder: Path) -> None:
+    class Adjusted(Label):
+        factor: int = 1
+
+        def consume_work(self, task: Order) -> None:
+            page = task.find_input_task(Page)
+            self.publish_work(Price(cents=self.factor * len(page.url) if page else 0))
+
+    told = []
+    for settings in ({}, {"factor": 2}, {"factor": 2}):
+        fetch, label = Fetch(), Adjusted(cache_dir=folder, **settings)
+        graph = Graph(name="pages").add_workers(fetch, label)
+        graph.set_dependency(fetch, label)
+        graph.set_sink(label, Price)
+        told.append(reasons(graph.run([(fetch, Page(url="a"))], display_terminal=False)))
+    assert told == [{FIRST: 1}, {"setting factor changed from 1 to 2": 1}, {}]
+
+
 def test_what_is_not_above_an_input_is_explained_by_the_look_up(folder: Path) -> None:
     fetch, label = Fetch(), Label(cache_dir=folder)
     graph = Graph(name="pages").add_workers(fetch, label)

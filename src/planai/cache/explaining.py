@@ -12,6 +12,7 @@ from planai.cache.about import PROFILES, About, Profile, load_about, load_profil
 from planai.cache.cache import EXPIRED, PROVENANCE
 from planai.cache.explain import Difference, compare, nearest
 from planai.cache.key import key_of
+from planai.cache.reads import may_look_up
 from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, Change, change_between, volatile_field, words_for
 from planai.cache.store import Info
 from planai.cache.storing import StoringTaskWorker
@@ -143,9 +144,9 @@ class ExplainingTaskWorker(StoringTaskWorker):
             names = [others[info.key] for info in sorted(found, key=lambda info: info.stored_at, reverse=True)]
             kind = type(activation.tasks[0])
             return min((self._change(profile, kind, name, profiles[name]) for name in names), key=_number).words
-        old = self._earlier_inputs().get(parts["task"]) if len(parts) > 1 and "task" in parts else None
-        if old is not None:
-            return self._other_parts(old, profile, parts, type(activation.tasks[0]))
+        words = self._same_input(profile, parts, type(activation.tasks[0]))
+        if words:
+            return words
         if profile in profiles:
             _, sample = notes.setdefault((self, "sample"), (time.time(), []))
             if len(sample) < _SAMPLE:
@@ -171,12 +172,22 @@ class ExplainingTaskWorker(StoringTaskWorker):
             notes[self, "earlier inputs"] = known
         return known
 
-    def _other_parts(self, old: About, profile: str, parts: dict[str, str], kind: type[Task]) -> str:
-        """Return what differs from an answer to the same input, such as what a model is told."""
+    def _same_input(self, profile: str, parts: dict[str, str], kind: type[Task]) -> str:
+        """Return what differs from an answer to the same input, such as what a model is told; nothing without any.
+
+        Only where the key of that answer is not known: it has other parts, or look-ups in the provenance lead to it.
+        """
+        if len(parts) == 1 and not (may_look_up(type(self)) or may_look_up(kind)):
+            return ""
+        old = self._earlier_inputs().get(parts.get("task", ""))
+        if old is None:
+            return ""
         now = old._replace(profile=profile, parts=parts)
-        if old.profile == profile:
-            return words_for(compare(old, None, now, None))
-        return words_for(compare(old, self._earlier_profiles().get(old.profile), now, self.describe(kind)))
+        profiles: tuple[Profile | None, Profile | None] = (None, None)
+        if old.profile != profile:
+            profiles = (self._earlier_profiles().get(old.profile), self.describe(kind))
+        differences = compare(old, profiles[0], now, profiles[1])
+        return words_for(differences) if differences else ""
 
     def _earlier_profiles(self) -> dict[str, Profile]:
         """Return the profiles that the worker had when the run first asked, the oldest first; none once cleared."""

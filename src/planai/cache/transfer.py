@@ -156,13 +156,18 @@ def _as_json(info: Info, record: Record) -> dict[str, Any]:
         "space": info.space,
         "key": info.key,
         "stored_at": record.stored_at,
-        "expires_at": record.expires_at,
-        "stale_at": record.stale_at,
+        "expires_at": _known(record.expires_at),
+        "stale_at": _known(record.stale_at),
         "cost": list(record.cost),
         "about": record.about.decode("utf-8", "surrogateescape"),
         "payload": base64.b64encode(record.payload).decode(),
         "crc": zlib.crc32(record.payload, zlib.crc32(record.about)),
     }
+
+
+def _known(when: float | None) -> float | None:
+    """Return a time that JSON can hold: what expires at the end of time never does."""
+    return when if when is not None and math.isfinite(when) else None
 
 
 def _write(path: Path, lines: Iterator[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ On a terminal tables fit its width; into a file or a pipe goes plain text, whole
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +66,8 @@ def cost(value: Cost) -> str:
 
 
 def moment(when: float | None) -> str:
-    """Return seconds since the epoch as date and time of the place; ``never`` for None."""
-    if when is None:
+    """Return seconds since the epoch as date and time of the place; ``never`` for None, and for the end of time."""
+    if when is None or when == math.inf:
         return "never"
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
