@@ -27,7 +27,9 @@ def find_class(name: str, expected: tuple[type, ...]) -> type:
     packages = {qualified(kind).partition(":")[0].partition(".")[0] for kind in expected}
     if packages and module_name.partition(".")[0] not in packages:
         raise TypeError(f"{name} is no class of {', '.join(sorted(packages))}")
-    found: Any = sys.modules.get("__main__" if module_name == main_module() else module_name)
+    found: Any = sys.modules.get(module_name)
+    if found is None and module_name == main_module():
+        found = sys.modules.get("__main__")  # a class of the script that nobody's annotation names
     for part in path.split("."):
         found = getattr(found, part, None)
     if isinstance(found, type) and (issubclass(found, BaseModel | enum.Enum) or dataclasses.is_dataclass(found)):

@@ -1,0 +1,340 @@
+"""The forms of all kinds of values: what each consists of, framed, and read on by whoever reads it."""
+
+from __future__ import annotations
+
+import array
+import collections
+import dataclasses
+import enum
+import functools
+import math
+import pathlib
+import re
+import types
+import typing
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+from typing import Any
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+from planai.cache.fields import fields_of, ignored_fields, stand_ins
+from planai.cache.known import stand_in
+from planai.cache.names import qualified
+from planai.cache.scalars import PLAIN, SCALARS, frame
+from planai.cache.state import surplus_of
+
+
+class NoIdentity(Exception):
+    """Something cannot be encoded; the path to it grows on the way out, so that finding nothing costs nothing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: list[str] = []
+
+    def inside(self, step: str) -> NoIdentity:
+        """Take note that this happened at `step` of what is around it."""
+        self.path.append(step)
+        return self
+
+
+Above = tuple[Any, ...]
+"""Who reads, then the ids of what is around a value."""
+
+Encoder = Callable[[Any, Above], bytes]
+
+
+def encode(value: Any, above: Above) -> bytes:
+    """Return the form of `value`; `above` begins with a `planai.cache.canonical.Reader`, whom the rest is up to."""
+    kind = type(value)
+    scalar = SCALARS.get(kind)
+    if scalar is not None:
+        return scalar(value)
+    if id(value) in above:
+        return above[0].again(value, above)  # type: ignore[no-any-return]
+    encoder = _FOUND.get(kind)
+    if encoder is None:
+        encoder = _FOUND[kind] = _find(kind)
+    return encoder(value, (*above, id(value)))
+
+
+def _find(kind: type) -> Encoder:
+    if hasattr(kind, "deciding_state"):
+        return _told
+    if all(callable(getattr(kind, name, None)) for name in ("identity", "settings", "ask")):
+        return _language_model
+    for base, encoder in _CONTAINERS:
+        if issubclass(kind, base):
+            return encoder
+    if dataclasses.is_dataclass(kind):
+        return _dataclass
+    if kind.__module__.partition(".")[0] == "numpy" and hasattr(kind, "dtype"):
+        return _array
+    if stand_in(kind) is not None:
+        return _known
+    if kind.__module__ in ("types", "typing"):
+        return _annotation
+    return _other
+
+
+def _other(value: Any, above: Above) -> bytes:
+    return above[0].other(value, above)  # type: ignore[no-any-return]
+
+
+# ---- what holds other values
+
+
+def _items(values: Iterable[Any], above: Above) -> list[bytes]:
+    parts: list[bytes] = []
+    try:
+        parts.extend(encode(value, above) for value in values)
+    except NoIdentity as error:
+        raise error.inside(f"[{len(parts)}]") from None
+    return parts
+
+
+def _list(value: list[Any], above: Above) -> bytes:
+    if value and set(map(type, value)) == {float}:  # embeddings: a thousand numbers at once
+        numbers = array.array("d", value)
+        if math.isnan(sum(value)):  # then there may be a NaN, of any sign; the sum of inf and -inf is none, either
+            numbers = array.array("d", [math.nan if math.isnan(number) else number for number in value])
+        return _of_type(value, list, b"floats:", numbers.tobytes(), above)
+    return _of_type(value, list, b"list:", b"".join(_items(value, above)), above)
+
+
+def _tuple(value: tuple[Any, ...], above: Above) -> bytes:
+    return _of_type(value, tuple, b"tuple:", b"".join(_items(value, above)), above)
+
+
+def _unordered(base: type, tag: bytes) -> Encoder:
+    def form(value: Any, above: Above) -> bytes:
+        return _of_type(value, base, tag, b"".join(sorted(_items(above[0].in_order(value, above), above))), above)
+
+    return form
+
+
+def _pairs(value: Mapping[Any, Any], above: Above, *, ordered: bool = False) -> bytes:
+    """Encode what is under each key; the keys first, so that values are met in their order."""
+    pairs = [(_key(key, above), key, item) for key, item in value.items()]
+    if not ordered:
+        pairs.sort(key=itemgetter(0))
+    parts = []
+    for form, key, item in pairs:
+        try:
+            parts.append(frame(b"pair:", form + encode(item, above)))
+        except NoIdentity as error:
+            raise error.inside(f"[{key!r}]") from None
+    return b"".join(parts)
+
+
+def _key(key: Any, above: Above) -> bytes:
+    try:
+        return encode(key, above)
+    except NoIdentity as error:
+        raise error.inside(f"[{key!r}]") from None
+
+
+def _mapping(value: Mapping[Any, Any], above: Above) -> bytes:
+    return _of_type(value, dict, b"dict:", _pairs(value, above), above)
+
+
+def _ordered_dict(value: Mapping[Any, Any], above: Above) -> bytes:
+    return _of_type(value, dict, b"ordered dict:", _pairs(value, above, ordered=True), above)
+
+
+def _default_dict(value: collections.defaultdict[Any, Any], above: Above) -> bytes:
+    """Encode with what makes missing values; the functions that pydantic makes for that count by name."""
+    factory = encode(value.default_factory, (above[0].in_private(), *above[1:]))
+    return frame(b"default dict:", factory + _mapping(value, above))
+
+
+def _of_type(value: Any, base: type, tag: bytes, body: bytes, above: Above) -> bytes:
+    """Frame `body` by `tag`; of a subclass of `base` also by the name of the class, and its attributes."""
+    kind = type(value)
+    if kind is base:
+        return frame(tag, body)
+    above[0].kinds[kind] = None
+    attributes = encode(dict(getattr(value, "__dict__", {})), above)
+    return frame(b"subclass:", framed_name(kind) + frame(tag, body) + attributes)
+
+
+_PLANS: weakref.WeakKeyDictionary[type, tuple[tuple[str, bytes], ...]] = weakref.WeakKeyDictionary()
+"""The names of the fields of models in order, framed; none where a field is marked."""
+
+
+def _plan(kind: type[BaseModel]) -> tuple[tuple[str, bytes], ...]:
+    marked = ignored_fields(kind) or stand_ins(kind)
+    names = () if marked else sorted(kind.__pydantic_fields__)
+    _PLANS[kind] = plan = tuple((name, framed_field(name)) for name in names)
+    return plan
+
+
+def _model(value: BaseModel, above: Above) -> bytes:
+    """Encode a model by its class and all its fields, extras included; excluded fields count, too."""
+    kind = type(value)
+    fields = value.__dict__
+    plan = _PLANS.get(kind) or _plan(kind)
+    if len(plan) != len(fields) or value.__pydantic_extra__ or value.__pydantic_private__:
+        return named(kind, _all_fields(value), above)
+    try:
+        items = [(framed, name, fields[name]) for name, framed in plan]
+    except KeyError:  # a field was deleted, and something else is there instead
+        return named(kind, _all_fields(value), above)
+    return _object(kind, items, above)
+
+
+def _all_fields(value: BaseModel) -> dict[str, Any]:
+    fields = fields_of(value)
+    ignored = ignored_fields(type(value))
+    if ignored:
+        fields = {name: item for name, item in fields.items() if name not in ignored}
+    replaced = stand_ins(type(value))
+    if replaced:
+        fields = fields | {name: function(fields[name]) for name, function in replaced.items() if name in fields}
+    private = surplus_of(value) | (value.__pydantic_private__ or {})
+    return fields | {name: _Private(item) for name, item in private.items()}
+
+
+class _Private:
+    """The value of a private attribute."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _private(value: _Private, above: Above) -> bytes:
+    return frame(b"private:", encode(value.value, (above[0].in_private(), *above[1:])))
+
+
+def _told(value: Any, above: Above) -> bytes:
+    """Encode an object that itself tells what decides of it, such as a worker."""
+    return named(type(value), {name: _Private(item) for name, item in value.deciding_state().items()}, above)
+
+
+def _language_model(value: Any, above: Above) -> bytes:
+    """Encode a model that can be asked by what decides its answers: neither its key nor its time-outs do."""
+    return named(type(value), {"identity": dict(value.identity()), "settings": dict(value.settings())}, above)
+
+
+def _dataclass(value: Any, above: Above) -> bytes:
+    fields = {field.name: getattr(value, field.name, _Private(...)) for field in dataclasses.fields(value)}
+    return named(type(value), fields, above)
+
+
+def named(kind: type, fields: Mapping[str, Any], above: Above) -> bytes:
+    """Return the form of an object of the class `kind` that consists of `fields`."""
+    return _object(kind, [(framed_field(name), name, fields[name]) for name in sorted(fields)], above)
+
+
+def _object(kind: type, fields: Iterable[tuple[bytes, str, Any]], above: Above) -> bytes:
+    above[0].kinds[kind] = None
+    parts = [framed_name(kind)]
+    for framed, name, value in fields:
+        parts.append(framed)
+        scalar = SCALARS.get(type(value))
+        if scalar is not None:
+            parts.append(scalar(value))
+            continue
+        try:
+            parts.append(encode(value, above))
+        except NoIdentity as error:
+            raise error.inside(f".{name}") from None
+    return frame(b"object:", b"".join(parts))
+
+
+_NAMES: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
+
+
+def framed_name(kind: type) -> bytes:
+    """Return what begins the form of an object: the name of its class."""
+    found = _NAMES.get(kind)
+    if found is None:
+        found = _NAMES[kind] = frame(b"name:", qualified(kind).encode())
+    return found
+
+
+@functools.lru_cache(4096)
+def framed_field(name: str) -> bytes:
+    """Return what comes before the value of a field."""
+    return frame(b"field:", name.encode("utf-8", "surrogatepass"))
+
+
+def _enum(value: enum.Enum, above: Above) -> bytes:
+    return named(type(value), {"name": value.name, "value": value.value}, above)
+
+
+def _secret(value: SecretStr | SecretBytes | Secret[Any], above: Above) -> bytes:
+    return frame(b"secret:", encode(value.get_secret_value(), above))
+
+
+def _array(value: Any, above: Above) -> bytes:
+    """Encode a numpy array, or a scalar of one, by its dtype, shape and every byte."""
+    dtype = value.dtype
+    kind = frame(b"dtype:", repr(dtype.descr).encode()) + frame(b"shape:", repr(value.shape).encode())
+    if dtype.hasobject:
+        return frame(b"objects:", kind + encode(value.tolist(), above))
+    return frame(b"array:", kind + value.tobytes())
+
+
+def _path(value: pathlib.PurePath, above: Above) -> bytes:
+    tag = b"windows path:" if isinstance(value, pathlib.PureWindowsPath) else b"path:"
+    return frame(tag, value.as_posix().encode("utf-8", "surrogateescape"))
+
+
+def _class(value: type, above: Above) -> bytes:
+    above[0].kinds[value] = None
+    return frame(b"class:", above[0].called(value).encode())
+
+
+def _pattern(value: re.Pattern[Any], above: Above) -> bytes:
+    return frame(b"pattern:", encode(value.pattern, above) + encode(value.flags, above))
+
+
+def _annotation(value: Any, above: Above) -> bytes:
+    """Encode such as ``list[int]`` by what it consists of."""
+    origin = typing.get_origin(value)
+    if origin is None:
+        return _other(value, above)
+    return frame(b"annotation:", encode(origin, above) + b"".join(_items(typing.get_args(value), above)))
+
+
+def _known(value: Any, above: Above) -> bytes:
+    make = stand_in(type(value))
+    data = NotImplemented if make is None else make(value)
+    return _other(value, above) if data is NotImplemented else named(type(value), {"": data}, above)
+
+
+def _special(base: type) -> Encoder:
+    """Encode an instance of a subclass of a scalar type: by its class, its value and its attributes."""
+
+    def form(value: Any, above: Above) -> bytes:
+        return _of_type(value, base, b"special:", SCALARS[base](PLAIN[base](value)), above)
+
+    return form
+
+
+_CONTAINERS: list[tuple[type, Encoder]] = [
+    (_Private, _private),
+    (list, _list),
+    (tuple, _tuple),
+    (collections.OrderedDict, _ordered_dict),
+    (collections.defaultdict, _default_dict),
+    (dict, _mapping),
+    (set, _unordered(set, b"set:")),
+    (frozenset, _unordered(frozenset, b"frozenset:")),
+    (enum.Enum, _enum),
+    (BaseModel, _model),
+    *((secret, _secret) for secret in (SecretStr, SecretBytes, Secret)),
+    (Mapping, _mapping),
+    (pathlib.PurePath, _path),
+    (re.Pattern, _pattern),
+    (types.GenericAlias, _annotation),
+    (type, _class),
+    *((base, _special(base)) for base in PLAIN),
+]
+
+_FOUND: weakref.WeakKeyDictionary[type, Encoder] = weakref.WeakKeyDictionary()

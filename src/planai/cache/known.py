@@ -1,0 +1,73 @@
+"""Types of Python and pydantic that are data by what stands for them, found by name so that none has to be imported."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from planai.cache.memo import per_class
+
+
+def _owner(function: Any) -> Any:
+    """Return what a function written in C belongs to: the name of a module, or an object that it is bound to."""
+    owner = getattr(function, "__self__", None)
+    return function.__module__ if owner is None or isinstance(owner, types.ModuleType) else owner
+
+
+def _bound(function: Any) -> Any:
+    return (_owner(function), function.__name__)
+
+
+def _described(method: Any) -> Any:
+    return (method.__objclass__, method.__name__)
+
+
+_KNOWN: dict[str, Callable[[Any], Any]] = {
+    "_operator:attrgetter": lambda value: value.__reduce__(),
+    "_operator:itemgetter": lambda value: value.__reduce__(),
+    "_operator:methodcaller": lambda value: value.__reduce__(),
+    "argparse:Namespace": vars,
+    "array:array": lambda value: (value.typecode, value.tobytes()),
+    "builtins:builtin_function_or_method": _bound,
+    "builtins:classmethod_descriptor": _described,
+    "builtins:method-wrapper": _bound,
+    "builtins:method_descriptor": _described,
+    "builtins:slice": lambda value: (value.start, value.stop, value.step),
+    "builtins:wrapper_descriptor": _described,
+    "collections:deque": lambda value: (list(value), value.maxlen),
+    "datetime:timezone": lambda value: (value.utcoffset(None), value.tzname(None)),
+    "fractions:Fraction": lambda value: (value.numerator, value.denominator),
+    "functools:partial": lambda value: (value.func, value.args, value.keywords, vars(value)),
+    "ipaddress:_IPAddressBase": str,
+    "operator:attrgetter": lambda value: value.__reduce__(),
+    "operator:itemgetter": lambda value: value.__reduce__(),
+    "operator:methodcaller": lambda value: value.__reduce__(),
+    "pydantic.networks:_BaseMultiHostUrl": str,
+    "pydantic.networks:_BaseUrl": str,
+    "pydantic_core._pydantic_core:MultiHostUrl": str,
+    "pydantic_core._pydantic_core:PydanticUndefinedType": lambda _: None,
+    "pydantic_core._pydantic_core:Url": str,
+    "types:SimpleNamespace": vars,
+    "typing:ForwardRef": lambda value: value.__forward_arg__,
+    "typing:TypeVar": lambda value: value.__name__,
+    "typing:_SpecialForm": repr,
+    "zoneinfo:ZoneInfo": lambda value: NotImplemented if value.key is None else value.key,
+}
+
+
+@per_class
+def stand_in(kind: type) -> Callable[[Any], Any] | None:
+    """Return what makes data of the objects of a class; None where it is not known, or a subclass of what is known.
+
+    An object for which the data is NotImplemented, such as a time zone that was read from a file, is none.
+
+    >>> import fractions
+    >>> stand_in(fractions.Fraction)(fractions.Fraction(1, 3))
+    (1, 3)
+    """
+    for base in kind.__mro__:
+        found = _KNOWN.get(f"{base.__module__}:{base.__qualname__}")
+        if found is not None:
+            return found
+    return None
