@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 import inspect
 import types
 from collections.abc import Iterator
@@ -10,35 +9,65 @@ from typing import Any
 
 from planai.cache.memo import per_class
 from planai.cache.own import Own
+from planai.cache.touched import touched_by
 
-_MUTATORS = frozenset(
-    {
-        *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert", "move_to_end"),
-        *("pop", "popitem", "popleft", "remove", "setdefault", "sort", "update", "reverse"),
-    }
-)
 _NOT_WHILE_COMPUTING = frozenset({"__init__", "init", "completed", "model_post_init"})
+_START = "consume_work"
+
+
+@per_class
+def computing_names(kind: type) -> frozenset[str]:
+    """Return the names of the methods that a call may run: ``consume_work``, hooks, and what these call.
+
+    What others change, such as a method that sets something up between runs, counts with its present value.
+    """
+    own = Own(kind.__module__)
+    foreign = {name for base in kind.__mro__ if not own.holds(base) for name in vars(base)}
+    names = {name for base in kind.__mro__ if own.holds(base) for name in vars(base)}
+    waiting = ({name for name in names if name in foreign} | {_START}) - _NOT_WHILE_COMPUTING
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for function in _functions(kind, name, own):
+            waiting |= _names_in(function.__code__) - seen - _NOT_WHILE_COMPUTING
+    return frozenset(seen)
+
+
+@per_class
+def idle_code(kind: type) -> frozenset[types.CodeType]:
+    """Return the code of the methods of a worker that no call runs."""
+    if not hasattr(kind, _START):
+        return frozenset()
+    own, computing = Own(kind.__module__), computing_names(kind)
+    names = {name for base in kind.__mro__ if own.holds(base) for name in vars(base)} - computing
+    return frozenset(function.__code__ for name in names for function in _functions(kind, name, own))
 
 
 @per_class
 def changed_names(kind: type) -> frozenset[str]:
-    """Return the attributes and globals to which a call assigns: in ``consume_work``, hooks, and what these call.
-
-    What is assigned elsewhere, as in a method that sets something up between runs, counts with its present value.
-    """
+    """Return the attributes of an object of `kind`, and of the class, to which a call assigns."""
     own = Own(kind.__module__)
-    foreign = {name for base in kind.__mro__ if not own.holds(base) for name in vars(base)}
-    waiting = {"consume_work", *(name for base in kind.__mro__ if own.holds(base) for name in vars(base))}
-    waiting = {name for name in waiting if name in foreign or name == "consume_work"} - _NOT_WHILE_COMPUTING
-    seen: set[str] = set()
     changed: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        for code in _codes(kind, name, own):
-            changed.update(step.argval for step in dis.get_instructions(code) if _assigns(step))
-            waiting |= set(code.co_names) - seen - _NOT_WHILE_COMPUTING
+    for name in computing_names(kind):
+        for function in _functions(kind, name, own):
+            for where, *rest in touched_by(function.__code__).assigned:
+                if where == "self" or (where == "global" and function.__globals__.get(rest[0]) in kind.__mro__):
+                    changed.add(rest[-1])
     return frozenset(changed)
+
+
+@per_class
+def filled_names(kind: type) -> frozenset[str]:
+    """Return the attributes whose contents a call may change in place, such as those of a memo."""
+    own = Own(kind.__module__)
+    return frozenset(
+        path[1]
+        for name in computing_names(kind)
+        for function in _functions(kind, name, own)
+        for path in touched_by(function.__code__).filled
+        if path[0] == "self"
+    )
 
 
 @per_class
@@ -47,31 +76,8 @@ def first_values(kind: type) -> dict[str, Any]:
     return {}
 
 
-def mutates(code: types.CodeType) -> bool:
-    """Tell whether `code` may change a container in place: which one, its instructions do not say."""
-    return any(
-        step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE")
-        or (step.opname in ("LOAD_METHOD", "LOAD_ATTR") and step.argval in _MUTATORS)
-        for step in dis.get_instructions(code)
-    )
-
-
-@per_class
-def filled_names(kind: type) -> frozenset[str]:
-    """Return the attributes whose contents methods of `kind` may change in place, such as those of a memo."""
-    own = Own(kind.__module__)
-    names = {name for base in kind.__mro__ if own.holds(base) for name in vars(base)}
-    return frozenset(
-        attribute for name in names for code in _codes(kind, name, own) if mutates(code) for attribute in code.co_names
-    )
-
-
-def _assigns(step: dis.Instruction) -> bool:
-    return step.opname in ("STORE_ATTR", "STORE_GLOBAL")
-
-
-def _codes(kind: type, name: str, own: Own) -> Iterator[types.CodeType]:
-    """Yield the code of all versions of a method, and of the functions inside it."""
+def _functions(kind: type, name: str, own: Own) -> Iterator[types.FunctionType]:
+    """Yield the functions behind all versions of a method."""
     for base in kind.__mro__:
         value = vars(base).get(name)
         if value is None or not own.holds(base):
@@ -80,11 +86,9 @@ def _codes(kind: type, name: str, own: Own) -> Iterator[types.CodeType]:
         for accessor in accessors:
             function = inspect.unwrap(accessor) if callable(accessor) else accessor
             if isinstance(function, types.FunctionType):
-                yield from _with_inner(function.__code__)
+                yield function
 
 
-def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _with_inner(constant)
+def _names_in(code: types.CodeType) -> set[str]:
+    inner = (_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*inner)

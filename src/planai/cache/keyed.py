@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import is_, itemgetter
 from typing import Any
@@ -9,12 +12,14 @@ from typing import Any
 from pydantic import Field
 
 from planai.cache.about import Profile
-from planai.cache.canonical import canonical, digest, ignored_fields, qualified, stand_ins
+from planai.cache.canonical import Reader, canonical, digest, ignored_fields, qualified, stand_ins
 from planai.cache.changes import changed_names, filled_names
 from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
+from planai.cache.own import Own
 from planai.cache.shown import short_text
 from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
+from planai.cache.state import INTERNAL
 from planai.call import current_activation
 from planai.task import Task
 from planai.worker import TaskWorker
@@ -78,7 +83,12 @@ class KeyedTaskWorker(TaskWorker):
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
         """Return what decides the answer to `task`, but not to all tasks, by name."""
-        parts = {"task": canonical(task, f"the key of {self.name!r}: {type(task).__name__}")}
+        reader = Reader()
+        parts = {"task": reader.read(task, f"the key of {self.name!r}: {type(task).__name__}")}
+        if self.cache_code and (len(reader.kinds) > 1 or reader.functions):
+            held = self._code_held(reader, type(task))
+            if held:
+                parts["code that the task holds"] = held.encode()
         extra = self.extra_cache_key(task)
         if extra != "":
             parts["extra"] = canonical(extra, f"extra_cache_key of {self.name!r}")
@@ -86,17 +96,24 @@ class KeyedTaskWorker(TaskWorker):
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
         """Return what decides the answers to all tasks of the type `kind`, by name."""
+        reader = Reader()
         parts = {
             "worker": self.space.encode(),
             "outputs": canonical(schemas_of(self.output_types)),
-            "settings": canonical(self._settings(), f"the key of {self.name!r}: settings"),
+            "settings": reader.read(self._settings(), f"the key of {self.name!r}: settings"),
             "attributes": self._attributes().encode(),
         }
         if self.cache_code:
-            parts["code"] = code_of_worker(type(self)).digest().encode()
+            parts["code"] = f"{code_of_worker(type(self)).digest()}{self._code_held(reader)}".encode()
             parts["input"] = code_of_model(kind).digest().encode()
             parts["types"] = canonical([code_of_model(one).digest() for one in self.output_types])
         return parts
+
+    def deciding_state(self) -> dict[str, Any]:
+        """Return what decides of this worker where another one holds it: its settings and attributes."""
+        if id(self) in _telling.get():
+            return {}  # it holds itself, or somebody who holds it
+        return {"settings": self._settings(), "attributes": self._attributes()}
 
     # ---- what the cache uses
 
@@ -119,7 +136,7 @@ class KeyedTaskWorker(TaskWorker):
         known: Known | None = notes.get((self, kind))
         if known is None or not known.holds_for(self.__dict__):
             parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
-            changed = changed_names(type(self)) | _INTERNAL
+            changed = changed_names(type(self)) | INTERNAL
             names = tuple(name for name in self.__dict__ if name not in changed)
             values = tuple(self.__dict__[name] for name in names)
             known = notes[self, kind] = Known(digest_of_parts(parts), names, values)
@@ -139,7 +156,9 @@ class KeyedTaskWorker(TaskWorker):
     def _outline(self, kind: type[Task]) -> dict[str, str]:
         """Return a short digest of each function, and the value of each constant, of the worker and its types."""
         outline: dict[str, str] = {}
-        for one in (kind, *self.output_types):
+        reader = Reader()
+        reader.read(self._settings(), "settings")
+        for one in (kind, *self.output_types, *self._own_kinds(reader)):
             outline |= code_of_model(one).outline()
         return outline | code_of_worker(type(self)).outline()
 
@@ -158,21 +177,49 @@ class KeyedTaskWorker(TaskWorker):
         given = {name: value for name, value in own.items() if self._counts(name)}
         if not given:
             return ""
-        filled = filled_names(type(self))
-        first: dict[str, Any] = self.__dict__["_first"]
-        of_objects = code_of_worker(type(self)).of_objects
-        parts = []
-        for name, value in sorted(given.items(), key=itemgetter(0)):
-            known = first.get(f"{name}, filled", (None, ""))
-            if known[0] is not value or name not in filled:
-                known = (value, of_objects([(name, self._deciding(name, value))]))
-                if name in filled:
-                    first[f"{name}, filled"] = known
-            parts.append(known[1].encode())
+        with _while_telling(self):
+            parts = [self._attribute(name, value).encode() for name, value in sorted(given.items(), key=itemgetter(0))]
         return digest(*parts)
 
+    def _attribute(self, name: str, value: Any) -> str:
+        first: dict[str, Any] = self.__dict__["_first"]
+        known = first.get(f"{name}, filled", (None, ""))
+        if known[0] is value and name in filled_names(type(self)):
+            return str(known[1])
+        found = code_of_worker(type(self)).of_objects([(name, self._deciding(name, value))])
+        if name in filled_names(type(self)):
+            first[f"{name}, filled"] = (value, found)
+        return found
+
+    def _code_held(self, reader: Reader, known: type[Task] | None = None) -> str:
+        """Return a digest of the code of what was read, as far as it is not a part of the key by itself.
+
+        Args:
+            reader: who has read a task, or settings.
+            known: the type of the task, whose code counts, and that of the classes that its annotations name.
+        """
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        key = (self, known, frozenset(reader.kinds))
+        found: str | None = None if reader.functions else notes.get(key)
+        if found is None:
+            kinds = self._own_kinds(reader)
+            if known is not None and kinds:
+                kinds = [kind for kind in kinds if kind not in code_of_model(known).kinds()]
+            codes = [code_of_model(kind).digest().encode() for kind in kinds]
+            if reader.functions:
+                codes.append(code_of_worker(type(self)).of_objects(reader.functions).encode())
+            found = digest(*codes) if codes else ""
+            if not reader.functions:
+                notes[key] = found
+        return found
+
+    def _own_kinds(self, reader: Reader) -> list[type]:
+        own = Own(type(self).__module__)
+        return sorted(filter(own.holds, reader.kinds), key=qualified)
+
     def _counts(self, name: str) -> bool:
-        return name not in type(self).model_fields and name not in _INTERNAL
+        return name not in type(self).model_fields and name not in INTERNAL
 
     def _deciding(self, name: str, value: Any) -> Any:
         """Return the value that counts: the present one, or the first one of what calls change."""
@@ -180,7 +227,17 @@ class KeyedTaskWorker(TaskWorker):
         return first.setdefault(name, value) if name in changed_names(type(self)) else value
 
 
-_INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_first", "_flight"})
+_telling: ContextVar[frozenset[int]] = ContextVar("planai_telling", default=frozenset())
+"""The ids of the workers whose attributes are being read in this thread."""
+
+
+@contextmanager
+def _while_telling(worker: KeyedTaskWorker) -> Iterator[None]:
+    token = _telling.set(_telling.get() | {id(worker)})
+    try:
+        yield
+    finally:
+        _telling.reset(token)
 
 
 @per_class

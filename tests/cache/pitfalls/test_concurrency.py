@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cache.pitfalls.kit import WAIT, Double, Number, Word, chain, figures, found, program, run, said, start, values_of
+from cache.pitfalls.kit import WAIT, Double, Number, Word, chain, figures, program, run, said, start, values_of
 from llm.openai_server import OpenAIServer, answer
 from planai import CachedLLMTaskWorker, CachedTaskWorker, RunResult, Task, llm_from_config
 
@@ -159,14 +159,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "fork",
-        pytest.param("spawn", marks=found("in a spawned process a script's classes are in '__mp_main__': no hits")),
-        pytest.param("forkserver", marks=found("in such a process a script's classes are in '__mp_main__': no hits")),
-    ],
-)
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_process_that_a_script_starts_shares_its_answers(tmp_path: Path, method: str) -> None:
     hits, *values = program(tmp_path, SPAWNED, method)
     assert values == ["2", "4"]

@@ -1,4 +1,4 @@
-"""Found while looking for wrong answers: edits that do not reach the key (pitfalls 11 and 12)."""
+"""Found while looking for wrong answers: edits, and changes in a running process, that did not reach the key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cache.pitfalls.kit import Versions, found, run
+from cache.pitfalls.kit import Versions, run
 
 HELPERS = """
 FACTOR = FIGURE
@@ -35,7 +35,7 @@ def consuming(body: str, before: str = "", fields: str = "") -> str:
 MARKED = "result = Result()\nresult.score = {call}\nself.publish_work(result)"
 PLAIN = "self.publish_work(Result(score={call}))"
 
-NOT_SEEN: dict[str, str] = {
+REACHED: dict[str, str] = {
     "a helper that has the name of an attribute which is assigned": consuming(
         MARKED.format(call="score(task.value)"), "def score(value):\n    return value * FIGURE\n"
     ),
@@ -65,10 +65,6 @@ NOT_SEEN: dict[str, str] = {
     "a class that is a setting": consuming(
         PLAIN.format(call="self.kind().size(task.value)"), "from helpers import Shape\n", "kind: type = Shape"
     ),
-    "a subclass that nobody names": consuming(
-        PLAIN.format(call="Step.__subclasses__()[0]().go(task.value)"),
-        "class Step:\n    pass\nclass Real(Step):\n    def go(self, value):\n        return value * FIGURE\n",
-    ),
     "a module that is a class variable": consuming(
         PLAIN.format(call="self.tools.helper(task.value)"), "import helpers\n", "tools = helpers"
     ),
@@ -81,12 +77,6 @@ NOT_SEEN: dict[str, str] = {
     ),
     "a function that is found by getattr": consuming(
         PLAIN.format(call='getattr(helpers, "helper")(task.value)'), "import helpers\n"
-    ),
-    "a function that is found in globals": consuming(
-        PLAIN.format(call='globals()["scored"](task.value)'), "def scored(value):\n    return value * FIGURE\n"
-    ),
-    "a module that is imported by name": consuming(
-        PLAIN.format(call='importlib.import_module("helpers").helper(task.value)'), "import importlib\n"
     ),
     "a template of the standard library": consuming(
         PLAIN.format(call="int(TEXT.substitute(value=task.value))"),
@@ -126,6 +116,20 @@ NOT_SEEN: dict[str, str] = {
     ),
 }
 
+MADE_UP: dict[str, str] = {
+    "a subclass that nobody names": consuming(
+        PLAIN.format(call="Step.__subclasses__()[0]().go(task.value)"),
+        "class Step:\n    pass\nclass Real(Step):\n    def go(self, value):\n        return value * FIGURE\n",
+    ),
+    "a function that is found in globals": consuming(
+        PLAIN.format(call='globals()["scored"](task.value)'), "def scored(value):\n    return value * FIGURE\n"
+    ),
+    "a module that is imported by name": consuming(
+        PLAIN.format(call='importlib.import_module("helpers").helper(task.value)'), "import importlib\n"
+    ),
+}
+"""What is named only while the code runs."""
+
 
 def answers(versions: Versions, folder: Path, text: str) -> list[str]:
     """Run the same text with two figures in it, as if it had been edited."""
@@ -138,9 +142,17 @@ def answers(versions: Versions, folder: Path, text: str) -> list[str]:
     return found_answers
 
 
-@found("an edit of this does not change the identity of the code: the answer of the earlier version is given")
-@pytest.mark.parametrize("text", NOT_SEEN.values(), ids=NOT_SEEN)
+@pytest.mark.parametrize("text", REACHED.values(), ids=REACHED)
 def test_an_edit_is_computed_again_however_the_code_is_reached(versions: Versions, folder: Path, text: str) -> None:
+    one, other = answers(versions, folder, text)
+    assert one != other
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="documented: code that is named while it runs is not seen"
+)
+@pytest.mark.parametrize("text", MADE_UP.values(), ids=MADE_UP)
+def test_an_edit_of_code_whose_name_is_made_up_is_not_seen(versions: Versions, folder: Path, text: str) -> None:
     one, other = answers(versions, folder, text)
     assert one != other
 
@@ -182,7 +194,6 @@ TASKS: dict[str, str] = {
 }
 
 
-@found("of what a task holds only the data counts, and the code of the classes that its annotations name")
 @pytest.mark.parametrize("text", TASKS.values(), ids=TASKS)
 def test_an_edit_of_the_class_of_what_a_task_holds_is_computed_again(
     versions: Versions, folder: Path, text: str
@@ -233,7 +244,6 @@ IN_A_PROCESS: dict[str, str] = {
 }
 
 
-@found("the identity of code is kept in a process until a name is bound anew: other changes are not seen")
 @pytest.mark.parametrize("text", IN_A_PROCESS.values(), ids=IN_A_PROCESS)
 def test_code_that_is_changed_in_a_running_process_is_computed_again(
     versions: Versions, folder: Path, text: str

@@ -1,0 +1,150 @@
+"""The instructions of a function, encoded with what they mean: neither line numbers nor docstrings."""
+
+from __future__ import annotations
+
+import dis
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from planai.cache.canonical import Anything, digest, encode
+
+MISSING = object()
+"""Stands for what a name does not lead to."""
+
+_DOCSTRING_FLAG = 0x4000000  # of Python 3.13 and newer: tells whether there is one
+_FOLLOWED = frozenset({"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM", "STORE_FAST", "STORE_DEREF", "STORE_NAME", "POP_TOP"})
+
+
+class Finder(Protocol):
+    """What encodes the things that instructions look up."""
+
+    def read(self, place: Any, name: str) -> tuple[Any, bytes]:
+        """Look `name` up in a dict of globals, on a module, or in a cell: what is found, and its form."""
+
+    def value(self, value: Any) -> bytes:
+        """Encode anything that code may refer to."""
+
+    def is_own_module(self, value: Any) -> bool:
+        """Tell whether `value` is a module of the user's own."""
+
+    def is_own_file(self, file: str, module: str) -> bool:
+        """Tell whether a file is the user's own, that is imported as `module`."""
+
+
+class Instructions:
+    """One function, whose instructions are gone through, and those of the functions inside it."""
+
+    def __init__(self, finder: Finder, function: types.FunctionType) -> None:
+        self._finder = finder
+        self._names = function.__globals__
+        self._cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        self._imports: dict[str, Any] = {}
+        self._imported: Any = MISSING
+        self._code = function.__code__
+
+    def forms(self) -> Iterator[bytes]:
+        """Yield the instructions with what they mean, and what they look up."""
+        yield from self._of(self._code)
+
+    def _of(self, code: types.CodeType) -> Iterator[bytes]:
+        flags = code.co_flags & ~_DOCSTRING_FLAG
+        yield repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)).encode()
+        yield code.co_exceptiontable
+        steps = list(instructions_of(code))
+        found: Any = MISSING
+        for number, step in enumerate(steps):
+            yield step.opname.encode()
+            if isinstance(step.argval, types.CodeType):
+                yield from self._of(step.argval)
+                continue
+            yield encode_argument(step.argval)
+            found, form = self._looked_up(steps, number, found)
+            is_followed = number + 1 < len(steps) and steps[number + 1].opname in _FOLLOWED
+            if isinstance(found, types.ModuleType) and not is_followed:
+                form = self._finder.value(found)  # which is handed on: then all that is in it may be meant
+            yield form
+
+    def _looked_up(self, steps: list[dis.Instruction], number: int, before: Any) -> tuple[Any, bytes]:
+        """Return what an instruction finds: a global, a closed-over name, an import, or an attribute of a module."""
+        step = steps[number]
+        name = step.argval
+        match step.opname:
+            case "LOAD_GLOBAL" | "LOAD_NAME":
+                return self._finder.read(self._names, name)
+            case "LOAD_DEREF" | "LOAD_CLASSDEREF" if name in self._cells:
+                return self._finder.read(self._cells[name], name)
+            case "IMPORT_NAME":
+                self._imported = self._module(steps, number)
+                return self._imported, b""
+            case "IMPORT_FROM" if self._finder.is_own_module(self._imported):
+                return self._import_from(name)
+            case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType):
+                self._imports[name] = before
+            case load if load.startswith(("LOAD_FAST", "LOAD_DEREF")):  # some newer ones are for two names at once
+                names = name if isinstance(name, tuple) else (name,)
+                return next((self._imports[one] for one in reversed(names) if one in self._imports), MISSING), b""
+            case "LOAD_ATTR" | "LOAD_METHOD" if self._finder.is_own_module(before):
+                return self._finder.read(before, name)
+        return MISSING, b""
+
+    def _import_from(self, name: str) -> tuple[Any, bytes]:
+        found, form = self._finder.read(self._imported, name)
+        if found is MISSING:  # a module of a package, which nobody has imported yet
+            found = self._load(f"{self._imported.__name__}.{name}")
+        return found, form
+
+    def _module(self, steps: list[dis.Instruction], number: int) -> Any:
+        """Return what ``import`` gives: for ``import a.b`` the package, unless names are imported from it."""
+        name, package = steps[number].argval, self._names.get("__package__") or ""
+        level, names = (step.argval for step in steps[number - 2 : number]) if number > 1 else (0, None)
+        if level:
+            name = package.rsplit(".", level - 1)[0] + (f".{name}" if name else "")
+        found = self._load(name)
+        return found if names or level or found is MISSING else self._load(name.partition(".")[0])
+
+    def _load(self, name: str) -> Any:
+        """Return a module; one of the user's own is imported, as the code itself would do."""
+        if name in sys.modules:
+            return sys.modules[name]
+        try:
+            spec = importlib.util.find_spec(name) if name else None
+            if spec is not None and self._finder.is_own_file(spec.origin or "", name):
+                return importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - code that cannot be imported fails when it runs, if it ever does
+            return MISSING
+        return MISSING
+
+
+def instructions_of(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """Yield the instructions that do something; the docstring of a class inside of a function does not."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "NOP"]
+    docstrings = {
+        number - 1 for number, step in enumerate(steps) if step.opname == "STORE_NAME" and step.argval == "__doc__"
+    }
+    skipped = docstrings | {number + 1 for number in docstrings}
+    for number, step in enumerate(steps):
+        if number not in skipped:
+            yield step
+
+
+def encode_argument(value: Any) -> bytes:
+    """Encode what an instruction has in itself: a constant, a name, or where it jumps to."""
+    return encode(value, (Anything(),))
+
+
+def short_digest(function: types.FunctionType) -> str:
+    """Return a digest of a function by itself, for people who ask which one was changed."""
+    return digest(encode(function.__defaults__ or (), (Anything(),)), *_shape(function.__code__))[:12]
+
+
+def _shape(code: types.CodeType) -> Iterator[bytes]:
+    for step in instructions_of(code):
+        yield step.opname.encode()
+        if isinstance(step.argval, types.CodeType):
+            yield from _shape(step.argval)
+        else:
+            yield encode_argument(step.argval)

@@ -1,0 +1,343 @@
+"""A walk over all that a class reaches: the code of the user's own, and the values that it uses.
+
+Functions, classes and modules are numbered as they are met, and encoded one after the other: so that what calls itself
+comes to an end, and equal values are alike whether they are shared or not.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from planai.cache.canonical import Above, Anything, digest, encode, frame, qualified
+from planai.cache.changes import changed_names, filled_names, first_values, idle_code
+from planai.cache.instructions import MISSING, Instructions, short_digest
+from planai.cache.names import module_name
+from planai.cache.own import Own, is_machinery
+from planai.cache.shown import short_text
+from planai.cache.touched import Path, touched_by
+
+_SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+_SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
+_FIXED = (type, types.FunctionType, types.ModuleType, property, staticmethod, classmethod, types.BuiltinFunctionType)
+_FIELD = ("alias", "validation_alias", "serialization_alias", "discriminator", "exclude", "frozen", "validate_default")
+_OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")
+
+Place = tuple[int, str]
+"""The id of what a name is looked up in, and the name."""
+
+First = Mapping[Place, tuple[Any, Any]]
+"""What calls change, with the first value, and what keeps the place alive."""
+
+
+class Walk:
+    """One walk over all that a class, or a value, reaches.
+
+    Args:
+        root: the class that is walked from, or whose package tells which code is the user's own.
+        with_fields: whether the types and defaults of the root's own fields count, too.
+        opaque: classes of which only the name counts.
+        first: the first values of what calls change.
+        follows: whether code is followed; else it counts by which object it is, within this process.
+
+    Attributes:
+        reads: where names were looked up, with what was found there.
+        sizes: classes, functions and modules, with how many names they had.
+        held: values that may be changed in place.
+        changed: places that calls assign to, with what is there.
+        filled: places that hold what calls change in place.
+        outline: a short digest of each function, and the value of each constant, by name.
+        names: all names that the code uses.
+        kinds: the classes that were reached.
+    """
+
+    def __init__(
+        self,
+        root: type,
+        *,
+        with_fields: bool = False,
+        opaque: frozenset[type] = frozenset(),
+        first: First | None = None,
+        follows: bool = True,
+    ) -> None:
+        self.reads: list[tuple[Any, str, Any]] = []
+        self.sizes: list[tuple[Any, int]] = []
+        self.held: list[Any] = []
+        self.changed: dict[Place, tuple[Any, Any]] = {}
+        self.filled: dict[Place, tuple[Any, Any]] = {}
+        self.outline: dict[str, str] = {}
+        self.names: set[str] = set()
+        self.kinds: set[type] = set()
+        self._root = root
+        self._with_fields = with_fields
+        self._opaque = opaque
+        self._first = first or {}
+        self._follows = follows
+        self._own = Own(root.__module__)
+        self._numbers: dict[int, int] = {}
+        self._met: list[Any] = []
+        self._states: dict[int, tuple[Any, bytes]] = {}
+
+    def digest(self) -> str:
+        """Return the digest of the root."""
+        self._number(self._root)
+        return digest(*self._rest())
+
+    def digest_of(self, values: list[Any]) -> str:
+        """Return the digest of values, and of the code that they reach."""
+        return digest(*[self.value(value) for value in values], *self._rest())
+
+    def value(self, value: Any) -> bytes:
+        """Encode anything that code may refer to."""
+        reader = _Reader(self)
+        try:
+            form = encode(self.unwrapped(value), (reader,))
+        except RecursionError:  # such as a long chain of nodes
+            form = qualified(type(value)).encode()
+        if self._follows:
+            for kind in sorted(reader.kinds, key=qualified):
+                self._meet(kind)
+        return form
+
+    def read(self, place: Any, name: str) -> tuple[Any, bytes]:
+        """Look a name up, and remember what was found; what calls change counts as it was at first."""
+        key = (id(place), name)
+        if key in self._first:
+            first = self._first[key][1]
+            return first, first if isinstance(first, bytes) else self.value(first)
+        found = look_up(place, name)
+        self.reads.append((place, name, found))
+        if found is MISSING:
+            return found, b""
+        if type(found) in _SHOWN:
+            module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
+            self.outline[f"{module_name(module)}.{name}".lstrip(".")] = short_text(found)
+        return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
+
+    def hold(self, value: Any) -> bytes:
+        """Encode a value, and remember it if it may be changed in place."""
+        if type(value) not in _SCALARS and not isinstance(value, _FIXED):
+            self.held.append(value)
+        return self.value(value)
+
+    def is_own_module(self, value: Any) -> bool:
+        """Tell whether `value` is a module of the user's own."""
+        return isinstance(value, types.ModuleType) and self._own.holds(value)
+
+    def is_own_file(self, file: str, module: str) -> bool:
+        """Tell whether a file is the user's own, that is imported as `module`."""
+        return self._own.is_file(file, module)
+
+    def is_root(self, kind: type) -> bool:
+        """Tell whether `kind` is what is walked from, which may be renamed."""
+        return kind is self._root
+
+    def code(self, value: Any) -> bytes:
+        """Encode a function or module by its number, and what is not the user's own by its name."""
+        if not self._follows:
+            self._met.append(value)  # which keeps it alive: its id is that of no other
+            return b"%d" % id(value)
+        if self._own.holds(value):
+            return self._number(value)
+        name = f"{value.__module__}:{value.__qualname__}" if hasattr(value, "__qualname__") else value.__name__
+        cells = getattr(value, "__closure__", None) or ()
+        if hasattr(value, "__wrapped__") or not cells:
+            return name.encode()
+        return name.encode() + b"".join(self._cell(cell) for cell in cells)
+
+    def state(self, value: Any, make: Any) -> bytes:
+        """Return the form of an object that `make` encodes, each object once."""
+        known = self._states.get(id(value))
+        if known is None:
+            known = self._states[id(value)] = (value, b"state " + digest(make()).encode())
+        return known[1]
+
+    def unwrapped(self, value: Any) -> Any:
+        """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
+        while True:
+            if isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+            elif isinstance(value, functools.cached_property):
+                value = value.func
+            elif self._is_foreign_wrapper(value):
+                value = value.__wrapped__
+            else:
+                return value
+
+    def _is_foreign_wrapper(self, value: Any) -> bool:
+        """Tell whether what wraps a function is not the user's own: such as lru_cache, or a retry decorator."""
+        if isinstance(value, types.FunctionType):
+            return hasattr(value, "__wrapped__") and not hasattr(value, "registry") and not self._own.holds(value)
+        return type(value).__module__ == "functools" and hasattr(value, "__wrapped__")
+
+    # ---- what is met, one after the other
+
+    def _meet(self, kind: type) -> None:
+        if kind not in self._opaque and self._own.holds(kind):
+            self._number(kind)
+
+    def _number(self, value: Any) -> bytes:
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._met)
+            self._met.append(value)
+        return b"#%d" % self._numbers[id(value)]
+
+    def _rest(self) -> Iterator[bytes]:
+        """Yield what was met and not yet encoded, and what that meets."""
+        for number, value in enumerate(self._met):
+            if not self._follows:
+                return
+            yield b"#%d" % number
+            if isinstance(value, type):
+                yield from self._class(value)
+            elif isinstance(value, types.ModuleType):
+                yield from self._module(value)
+            else:
+                yield from self._function(value)
+
+    def _class(self, kind: type) -> Iterator[bytes]:
+        """Encode the attributes of a class; its bases are met, and encoded in their turn."""
+        self.kinds.add(kind)
+        if type(kind) is not type:
+            self._meet(type(kind))
+        for base in kind.__bases__:
+            is_own = base not in self._opaque and self._own.holds(base)
+            yield self._number(base) if is_own else qualified(base).encode()
+        if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
+            yield from self._fields(kind)
+        self.sizes.append((kind, len(vars(kind))))
+        for name, value in sorted(vars(kind).items()):
+            if not is_machinery(name):
+                yield name.encode()
+                yield self._attribute(kind, name, value)
+        for name, private in vars(kind).get("__private_attributes__", {}).items():
+            yield name.encode()
+            yield self.hold(private.default_factory or private.default)
+
+    def _attribute(self, kind: type, name: str, value: Any) -> bytes:
+        """Encode an attribute of a class; what calls change counts as it was at first."""
+        key = (id(kind), name)
+        if key in self._first:
+            first = self._first[key][1]
+            return first if isinstance(first, bytes) else self.value(first)
+        if issubclass(self._root, kind) and not _is_code(value):
+            if name in changed_names(self._root):
+                return self.value(first_values(kind).setdefault(name, value))
+            if name in filled_names(self._root):
+                self.filled[key] = (kind, value)
+        self.reads.append((kind, name, value))
+        return self.hold(value)
+
+    def _fields(self, model: type[BaseModel]) -> Iterator[bytes]:
+        """Encode the fields of a model: their types, validators, aliases and defaults, and its config."""
+        yield self.hold(dict(model.model_config))
+        for name, field in model.model_fields.items():
+            yield name.encode()
+            yield self.value(field.annotation)
+            yield self.value(field.metadata)
+            yield self.hold(field.default_factory or field.default)
+            yield self.value([getattr(field, attribute) for attribute in _FIELD])
+
+    def _module(self, module: types.ModuleType) -> Iterator[bytes]:
+        """Encode all that a module holds: it was handed on, and nobody knows what will be looked up in it."""
+        self.sizes.append((module, len(vars(module))))
+        for name in sorted(vars(module)):
+            if not name.startswith("__"):
+                yield name.encode()
+                found, form = self.read(module, name)
+                yield self.value(found) if isinstance(found, types.ModuleType) else form
+
+    def _function(self, function: types.FunctionType) -> Iterator[bytes]:
+        self.reads += [(function, name, getattr(function, name)) for name in _OF_FUNCTIONS]
+        self.names.update(_names_in(function.__code__))
+        if function.__code__ not in idle_code(self._root):
+            self._note_changes(function)
+        yield self.hold(function.__defaults__)
+        yield self.hold(function.__kwdefaults__)
+        self.outline[f"{module_name(function.__module__)}.{function.__qualname__}"] = short_digest(function)
+        yield from Instructions(self, function).forms()
+        self.sizes.append((function, len(vars(function))))
+        for name in sorted(vars(function)):
+            if not (name.startswith("__") and name.endswith("__")):
+                yield name.encode()
+                yield self.read(function, name)[1]
+
+    def _cell(self, cell: types.CellType) -> bytes:
+        return self.read(cell, "")[1]
+
+    def _note_changes(self, function: types.FunctionType) -> None:
+        """Note which of the places that the function can reach it changes."""
+        touched = touched_by(function.__code__)
+        for paths, noted in ((touched.assigned, self.changed), (touched.filled, self.filled)):
+            for path in paths:
+                place = _place_of(path, function)
+                if place is not None and (found := look_up(place, path[-1])) is not MISSING:
+                    noted.setdefault((id(place), path[-1]), (place, found))
+
+
+class _Reader(Anything):
+    """Reads values for a walk, which numbers the code that they reach."""
+
+    __slots__ = ("_walk",)
+
+    def __init__(self, walk: Walk) -> None:
+        super().__init__()
+        self._walk = walk
+
+    def called(self, kind: type) -> str:
+        return "itself" if self._walk.is_root(kind) else qualified(kind)
+
+    def code(self, value: Any) -> bytes:
+        return frame(b"code:", self._walk.code(value))
+
+    def other(self, value: Any, above: Above) -> bytes:
+        unwrapped = self._walk.unwrapped(value)
+        if unwrapped is not value:
+            return encode(unwrapped, above)
+        if isinstance(value, property):
+            return frame(b"property:", encode((value.fget, value.fset, value.fdel), above))
+        if isinstance(value, types.FunctionType | types.ModuleType | types.MethodType):
+            return super().other(value, above)
+        return self._walk.state(value, lambda: super(_Reader, self).other(value, above))
+
+
+def _place_of(path: Path, function: types.FunctionType) -> Any:
+    """Return what the last name of a path is looked up in; None for what is none of the user's places."""
+    if path[0] == "free":
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        return cells.get(path[1])
+    if path[0] != "global":
+        return None
+    if len(path) == 2:  # noqa: PLR2004 - the word, and the name of a global
+        return function.__globals__
+    owner = function.__globals__.get(path[1])
+    return owner if isinstance(owner, type | types.ModuleType | types.FunctionType) else None
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    inner = (_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _is_code(value: Any) -> bool:
+    return callable(value) or hasattr(type(value), "__get__")
+
+
+def look_up(place: Any, name: str) -> Any:
+    """Return what is called `name` in a dict of globals, a class, a module or a function, or is in a cell."""
+    if isinstance(place, dict):
+        return place.get(name, MISSING)
+    if isinstance(place, types.CellType):
+        try:
+            return place.cell_contents
+        except ValueError:  # a name that has no value yet
+            return MISSING
+    if isinstance(place, types.FunctionType) and name in _OF_FUNCTIONS:
+        return getattr(place, name)
+    found = vars(place).get(name, MISSING)
+    return found if found is not MISSING else inspect.getattr_static(place, name, MISSING)
