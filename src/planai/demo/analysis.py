@@ -12,6 +12,7 @@ import re
 import sys
 import sysconfig
 import textwrap
+import threading
 import tokenize
 import zlib
 from collections import Counter
@@ -120,13 +121,17 @@ def read_source(path: Path) -> str:
         return file.read()
 
 
+_parsing = threading.Lock()  # Python 3.11 counts the depth of all threads' trees together, and then finds it wrong
+
+
 def analyse(name: str, source: str) -> ModuleFacts:
     """Find out the facts about one module.
 
     Raises:
         SyntaxError: the source is not valid for the running Python.
     """
-    tree = ast.parse(source)
+    with _parsing:
+        tree = ast.parse(source)
     definitions = list(_definitions(tree))
     functions = [(label, node) for label, node in definitions if isinstance(node, _FUNCTION)]
     complexities = [(complexity(node), label) for label, node in functions]
