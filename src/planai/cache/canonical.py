@@ -133,8 +133,12 @@ class Anything(Reader):
             return frame(b"method:", self.code(value.__func__) + encode(value.__self__, above))
         kind = type(value)
         self.kinds[kind] = None
-        state = state_of(value)
+        state = self.state(value)
         return frame(b"other:", framed_name(kind)) if state is None else named(kind, state, above)
+
+    def state(self, value: Any) -> dict[str, Any] | None:
+        """Return what an object consists of; None where only its class can count."""
+        return state_of(value)
 
     def code(self, value: Any) -> bytes:
         """Encode a function or module."""

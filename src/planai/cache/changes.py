@@ -76,6 +76,21 @@ def first_values(kind: type) -> dict[str, Any]:
     return {}
 
 
+def changed_by(kind: type, method: str) -> frozenset[str]:
+    """Return the attributes of an object of `kind` that its `method`, and what that calls, assigns to or fills."""
+    own = Own(kind.__module__)
+    changed: set[str] = set()
+    waiting, seen = {method}, set[str]()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for function in _functions(kind, name, own):
+            touched = touched_by(function.__code__)
+            changed |= {path[1] for path in touched.assigned | touched.filled if path[0] == "self"}
+            waiting |= {path[1] for path in touched.used if path[0] == "self"} - seen
+    return frozenset(changed)
+
+
 def _functions(kind: type, name: str, own: Own) -> Iterator[types.FunctionType]:
     """Yield the functions behind all versions of a method."""
     for base in kind.__mro__:

@@ -164,8 +164,19 @@ class KeyedTaskWorker(TaskWorker):
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings that the worker's own classes declare, without those marked with `CacheIgnore`."""
-        settings = {name: self._deciding(name, getattr(self, name)) for name in _deciding_settings(type(self))}
+        settings = {name: self._setting(name, getattr(self, name)) for name in _deciding_settings(type(self))}
         return settings | {name: function(settings[name]) for name, function in stand_ins(type(self)).items()}
+
+    def _setting(self, name: str, value: Any) -> Any:
+        """Return the value of a setting; of one that calls fill, a digest of what was in it at first."""
+        if name not in filled_names(type(self)):
+            return self._deciding(name, value)
+        first: dict[str, Any] = self.__dict__["_first"]
+        known = first.get(f"{name}, filled", (None, ""))
+        if known[0] is not value:
+            form = digest(canonical(value, f"the key of {self.name!r}: settings[{name!r}]"))
+            known = first[f"{name}, filled"] = (value, form)
+        return known[1]
 
     def _attributes(self) -> str:
         """Return a digest of the attributes that the worker was given besides its settings.

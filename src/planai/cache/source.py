@@ -14,10 +14,20 @@ numbers, an iterator, a logger, a lock or a connection, the class alone counts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from planai.cache.memo import per_class
-from planai.cache.walk import Place, Walk, look_up
+from planai.cache.places import look_up
+from planai.cache.walk import Place, Walk
+
+
+class _Known(NamedTuple):
+    """What was found by a walk."""
+
+    walk: Walk
+    digest: str
+    look: Walk
+    contents: str
 
 
 class CodeIdentity:
@@ -39,62 +49,61 @@ class CodeIdentity:
         self._root = root
         self._with_fields = with_fields
         self._opaque = frozenset(opaque)
-        self._digest = ""
-        self._walk: Walk | None = None
-        self._contents: tuple[Walk, str] | None = None
+        self._known: _Known | None = None
         self._first = _first_of(root)
 
     def digest(self) -> str:
         """Return the digest; it is worked out again when something was replaced or changed in this process."""
-        self._walked()
-        return self._digest
+        return self._present().digest
 
     def outline(self) -> dict[str, str]:
         """Return a short digest of each function that was reached, and the value of each constant, by name."""
-        return self._walked().outline
+        return self._present().walk.outline
 
     def names(self) -> set[str]:
         """Return all names that the code uses, of attributes as of globals."""
-        return self._walked().names
+        return self._present().walk.names
 
     def kinds(self) -> set[type]:
         """Return the classes of the user's own that the code reaches."""
-        return self._walked().kinds
+        return self._present().walk.kinds
 
     def of_objects(self, values: Iterable[Any]) -> str:
         """Return a digest of objects that the code uses: of data by value, of others by state, and of their code."""
         return Walk(self._root, with_fields=True).digest_of(list(values))
 
-    def _walked(self) -> Walk:
-        if self._walk is None or self._is_outdated(self._walk):
-            self._walk = self._walk_anew()
-            self._contents = self._look_at(self._walk)
-        return self._walk
+    def _present(self) -> _Known:
+        known = self._known
+        if known is None or self._is_outdated(known):
+            known = self._known = self._walk()
+        return known
 
-    def _walk_anew(self) -> Walk:
+    def _walk(self) -> _Known:
         """Walk, and again when something turns out to be changed by calls, which then counts as it was at first."""
         while True:
             walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=self._first)
-            self._digest = walk.digest()
-            new = {key: found for key, found in walk.changed.items() if key not in self._first}
+            found = walk.digest()
+            new = {key: seen for key, seen in walk.changed.items() if key not in self._first}
             new |= {
-                key: (place, self.of_objects([found]).encode())
-                for key, (place, found) in walk.filled.items()
+                key: (place, self.of_objects([seen]).encode())
+                for key, (place, seen) in walk.filled.items()
                 if key not in self._first
             }
             if not new:
-                return walk
+                return _Known(walk, found, *self._look_at(walk))
             self._first |= new
 
     def _look_at(self, walk: Walk) -> tuple[Walk, str]:
-        look = Walk(self._root, with_fields=True, follows=False)
+        """Return what tells whether something was changed in place, and what keeps alive whose ids are in it."""
+        look = Walk(self._root, with_fields=True, follows=False, first=self._first)
         return look, look.digest_of(walk.held)
 
-    def _is_outdated(self, walk: Walk) -> bool:
+    def _is_outdated(self, known: _Known) -> bool:
+        walk = known.walk
         return (
             any(look_up(place, name) is not found for place, name, found in walk.reads)
             or any(len(vars(place)) != size for place, size in walk.sizes)
-            or (self._contents is not None and self._look_at(walk)[1] != self._contents[1])
+            or self._look_at(walk)[1] != known.contents
         )
 
 

@@ -111,11 +111,13 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what is in the ``__dict__`` of an object, and in its slots; a class written in C has such, too."""
     for base in type(value).__mro__:
         for name, slot in vars(base).items():
-            if isinstance(slot, types.MemberDescriptorType):
+            if isinstance(slot, types.MemberDescriptorType) and not name.startswith("__"):
                 try:
                     yield name, slot.__get__(value)
                 except AttributeError:  # an empty slot
                     continue
+    if isinstance(value, BaseException):
+        yield "args", value.args
     own = getattr(value, "__dict__", None)
     if isinstance(own, dict):
         yield from ((name, item) for name, item in own.items() if isinstance(name, str))

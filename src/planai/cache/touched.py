@@ -36,13 +36,12 @@ class Touched(NamedTuple):
     Attributes:
         assigned: what gets another value.
         filled: what is changed in place, such as a list that is appended to.
+        used: the attributes that are looked up, such as a method of a global: ``("global", "CLIENT", "ask")``.
     """
 
     assigned: frozenset[Path]
     filled: frozenset[Path]
-
-
-NOTHING = Touched(frozenset(), frozenset())
+    used: frozenset[Path]
 
 
 @functools.lru_cache(4096)
@@ -57,14 +56,8 @@ def touched_by(code: types.CodeType, me: str | None = None) -> Touched:
         me = code.co_varnames[0] if code.co_argcount else ""
     own = _Pass(code, me).result()
     inner = [touched_by(constant, me) for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    assigned, filled = (
-        own.assigned.union(*(one.assigned for one in inner)),
-        own.filled.union(*(i.filled for i in inner)),
-    )
-    hidden: set[Path] = {
-        ("free", name) for name in code.co_cellvars
-    }  # what an inner function changes is a variable of this one
-    return Touched(assigned - hidden, filled - hidden)
+    hidden: set[Path] = {("free", name) for name in code.co_cellvars}  # which an inner function sees as its own
+    return Touched(*(frozenset().union(*paths) - hidden for paths in zip(own, *inner, strict=True)))
 
 
 class _Pass:
@@ -78,6 +71,7 @@ class _Pass:
         self._at: dict[int, list[Path | None]] = {}
         self._assigned: set[Path] = set()
         self._filled: set[Path] = set()
+        self._used: set[Path] = set()
 
     def result(self) -> Touched:
         ended = False
@@ -86,7 +80,7 @@ class _Pass:
                 self._stack = list(self._at.get(step.offset, []))
             self._take(step)
             ended = step.opname in _ENDS
-        return Touched(frozenset(self._assigned), frozenset(self._filled))
+        return Touched(frozenset(self._assigned), frozenset(self._filled), frozenset(self._used))
 
     def _take(self, step: dis.Instruction) -> None:
         name = step.opname
@@ -135,7 +129,10 @@ class _Pass:
         owner = self._pop()
         if step.argval in _MUTATORS:
             self._fill(owner)
-        self._push(_below(owner, step.argval))
+        found = _below(owner, step.argval)
+        if found is not None:
+            self._used.add(found)
+        self._push(found)
         if dis.stack_effect(step.opcode, step.arg) > 0:
             self._push(None)
 

@@ -7,7 +7,6 @@ comes to an end, and equal values are alike whether they are shared or not.
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,14 +18,14 @@ from planai.cache.changes import changed_names, filled_names, first_values, idle
 from planai.cache.instructions import MISSING, Instructions, short_digest
 from planai.cache.names import module_name
 from planai.cache.own import Own, is_machinery
+from planai.cache.places import OF_FUNCTIONS, changes_of, look_up
 from planai.cache.shown import short_text
-from planai.cache.touched import Path, touched_by
+from planai.cache.state import state_of
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
 _FIXED = (type, types.FunctionType, types.ModuleType, property, staticmethod, classmethod, types.BuiltinFunctionType)
 _FIELD = ("alias", "validation_alias", "serialization_alias", "discriminator", "exclude", "frozen", "validate_default")
-_OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")
 
 Place = tuple[int, str]
 """The id of what a name is looked up in, and the name."""
@@ -157,6 +156,10 @@ class Walk:
             known = self._states[id(value)] = (value, b"state " + digest(make()).encode())
         return known[1]
 
+    def first_of(self, value: Any, name: str, item: Any) -> Any:
+        """Return what an attribute of an object was at first, if calls change it; else what it is."""
+        return self._first.get((id(value), name), (value, item))[1]
+
     def unwrapped(self, value: Any) -> Any:
         """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
         while True:
@@ -253,7 +256,7 @@ class Walk:
                 yield self.value(found) if isinstance(found, types.ModuleType) else form
 
     def _function(self, function: types.FunctionType) -> Iterator[bytes]:
-        self.reads += [(function, name, getattr(function, name)) for name in _OF_FUNCTIONS]
+        self.reads += [(function, name, getattr(function, name)) for name in OF_FUNCTIONS]
         self.names.update(_names_in(function.__code__))
         if function.__code__ not in idle_code(self._root):
             self._note_changes(function)
@@ -272,12 +275,9 @@ class Walk:
 
     def _note_changes(self, function: types.FunctionType) -> None:
         """Note which of the places that the function can reach it changes."""
-        touched = touched_by(function.__code__)
-        for paths, noted in ((touched.assigned, self.changed), (touched.filled, self.filled)):
-            for path in paths:
-                place = _place_of(path, function)
-                if place is not None and (found := look_up(place, path[-1])) is not MISSING:
-                    noted.setdefault((id(place), path[-1]), (place, found))
+        for place, name, is_filled in changes_of(function):
+            if (found := look_up(place, name)) is not MISSING:
+                (self.filled if is_filled else self.changed).setdefault((id(place), name), (place, found))
 
 
 class _Reader(Anything):
@@ -305,18 +305,10 @@ class _Reader(Anything):
             return super().other(value, above)
         return self._walk.state(value, lambda: super(_Reader, self).other(value, above))
 
-
-def _place_of(path: Path, function: types.FunctionType) -> Any:
-    """Return what the last name of a path is looked up in; None for what is none of the user's places."""
-    if path[0] == "free":
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        return cells.get(path[1])
-    if path[0] != "global":
-        return None
-    if len(path) == 2:  # noqa: PLR2004 - the word, and the name of a global
-        return function.__globals__
-    owner = function.__globals__.get(path[1])
-    return owner if isinstance(owner, type | types.ModuleType | types.FunctionType) else None
+    def state(self, value: Any) -> dict[str, Any] | None:
+        """Return what an object consists of; what calls change of it as it was at first."""
+        found = state_of(value)
+        return found and {name: self._walk.first_of(value, name, item) for name, item in found.items()}
 
 
 def _names_in(code: types.CodeType) -> set[str]:
@@ -326,18 +318,3 @@ def _names_in(code: types.CodeType) -> set[str]:
 
 def _is_code(value: Any) -> bool:
     return callable(value) or hasattr(type(value), "__get__")
-
-
-def look_up(place: Any, name: str) -> Any:
-    """Return what is called `name` in a dict of globals, a class, a module or a function, or is in a cell."""
-    if isinstance(place, dict):
-        return place.get(name, MISSING)
-    if isinstance(place, types.CellType):
-        try:
-            return place.cell_contents
-        except ValueError:  # a name that has no value yet
-            return MISSING
-    if isinstance(place, types.FunctionType) and name in _OF_FUNCTIONS:
-        return getattr(place, name)
-    found = vars(place).get(name, MISSING)
-    return found if found is not MISSING else inspect.getattr_static(place, name, MISSING)
