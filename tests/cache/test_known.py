@@ -10,6 +10,7 @@ import fractions
 import functools
 import ipaddress
 import operator
+import struct
 import types
 import typing
 import zoneinfo
@@ -49,6 +50,7 @@ DISTINCT: list[Any] = [
         types.SimpleNamespace(a=2),
     ),
     *(argparse.Namespace(a=1), argparse.Namespace(a=2), array.array("b", [1]), array.array("h", [1])),
+    *(struct.Struct("<i"), struct.Struct(">i")),
     *(list[int], list[str], int | None, typing.Literal["a"], typing.Any, Secret(1), Secret(2)),
     *(collections.defaultdict(int, a=1), collections.defaultdict(LISTS, a=1), {"a": 1}, collections.Counter(a=1)),
     *(collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1)),

@@ -323,6 +323,82 @@ REACHED = {
         class Worker:
             def consume_work(self, task): return Step.step()
         """,
+    "a bound method's object": """
+        class Client:
+            def __init__(self, size): self.size = size
+            def ask(self): return self.size
+        ask = Client({}).ask
+        class Worker:
+            def consume_work(self, task): return ask()
+        """,
+    "one of two functions that are called alike": """
+        def make(size):
+            def step(): return size
+            return step
+        STEPS = {{"a": make({}), "b": make(1)}}
+        class Worker:
+            def consume_work(self, task): return STEPS["a"]()
+        """,
+    "an argument of a class that is a decorator": """
+        class adding:
+            def __init__(self, size): self.size = size
+            def __call__(self, function): return lambda *args: function(*args) + self.size
+        @adding({})
+        def helper(): return 0
+        class Worker:
+            def consume_work(self, task): return helper()
+        """,
+    "what makes a default of a dataclass": """
+        import dataclasses
+        def make(): return {}
+        @dataclasses.dataclass
+        class Settings:
+            size: int = dataclasses.field(default_factory=make)
+        class Worker:
+            def consume_work(self, task): return Settings().size
+        """,
+    "an implementation of a singledispatchmethod": """
+        import functools
+        class Worker:
+            @functools.singledispatchmethod
+            def step(self, value): return 0
+            @step.register
+            def _(self, value: int): return {}
+            def consume_work(self, task): return self.step(task)
+        """,
+    "what a descriptor holds": """
+        class Sized:
+            def __init__(self, size): self.size = size
+            def __get__(self, owner, kind): return self.size
+        class Worker:
+            size = Sized({})
+            def consume_work(self, task): return self.size
+        """,
+    "an object that holds itself": """
+        class Node:
+            def __init__(self, size): self.parts = [{{"size": size}}, self]
+        NODE = Node({})
+        class Worker:
+            def consume_work(self, task): return NODE.parts
+        """,
+    "what is beside a lock": """
+        import threading
+        from typing import Any
+        from pydantic import BaseModel
+        class Settings(BaseModel):
+            lock: Any
+            size: int
+        SETTINGS = Settings(lock=threading.Lock(), size={})
+        class Worker:
+            def consume_work(self, task): return SETTINGS.size
+        """,
+    "a class in an alias": """
+        class Step:
+            def run(self): return {}
+        STEPS = dict[str, Step]
+        class Worker:
+            def consume_work(self, task): return STEPS.__args__[1]().run()
+        """,
     "a private attribute of a worker": """
         from planai import CachedTaskWorker, Task
         class Worker(CachedTaskWorker):
@@ -375,6 +451,18 @@ IMPORTS = {
                 from helpers import helper
                 return helper()
         """,
+    "the module, as another name": """
+        import helpers as tools
+        class Worker:
+            def consume_work(self, task):
+                import helpers as own
+                return (own, tools.helper())[0].helper()
+        """,
+    "the module, handed on": """
+        import helpers
+        class Worker:
+            def consume_work(self, task): return vars(helpers)["helper"]()
+        """,
     "the module, in the function": """
         class Worker:
             def consume_work(self, task):
@@ -393,6 +481,30 @@ class Step:
 @pytest.mark.parametrize("how", IMPORTS)
 def test_an_edit_of_another_module_changes_the_digest(program: Program, how: str) -> None:
     assert program.digest(IMPORTS[how], HELPERS.format(1)) != program.digest(IMPORTS[how], HELPERS.format(2))
+
+
+def test_an_edit_of_a_module_of_a_package_changes_the_digest(program: Program, tmp_path: Path) -> None:
+    package = tmp_path / "helpers_of_a_package" / "deep"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "near.py").write_text("def step():\n    from .. import base\n    return base.SIZE\n")
+    ways = [
+        "import helpers_of_a_package.deep.near; return helpers_of_a_package.deep.near.step()",
+        "import helpers_of_a_package.deep.near as near; return near.step()",
+        "from helpers_of_a_package.deep import near; return near.step()",
+    ]
+    for way in ways:
+        digests = set()
+        for size in (1, 2):
+            (package.parent / "base.py").write_text(f"SIZE = {size}\n")
+            digests.add(program.digest(f"class Worker:\n    def consume_work(self, task):\n        {way}\n"))
+        assert len(digests) == 2, way
+
+
+def test_another_base_from_elsewhere_changes_the_digest(program: Program) -> None:
+    steps = "import json\nclass Step(json.{}): ...\nclass Worker:\n    def consume_work(self, task): return Step()\n"
+    assert program.digest(steps.format("JSONEncoder")) != program.digest(steps.format("JSONDecoder"))
 
 
 def test_a_comment_in_another_module_keeps_the_digest(program: Program) -> None:

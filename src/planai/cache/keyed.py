@@ -185,7 +185,8 @@ class KeyedTaskWorker(TaskWorker):
         first.
         """
         own = {**self.__dict__, **(self.__pydantic_private__ or {})}
-        given = {name: value for name, value in own.items() if self._counts(name)}
+        apart = type(self).model_fields.keys() | INTERNAL
+        given = {name: value for name, value in own.items() if name not in apart}
         if not given:
             return ""
         with _while_telling(self):
@@ -228,9 +229,6 @@ class KeyedTaskWorker(TaskWorker):
     def _own_kinds(self, reader: Reader) -> list[type]:
         own = Own(type(self).__module__)
         return sorted(filter(own.holds, reader.kinds), key=qualified)
-
-    def _counts(self, name: str) -> bool:
-        return name not in type(self).model_fields and name not in INTERNAL
 
     def _deciding(self, name: str, value: Any) -> Any:
         """Return the value that counts: the present one, or the first one of what calls change."""

@@ -27,6 +27,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "_operator:attrgetter": lambda value: value.__reduce__(),
     "_operator:itemgetter": lambda value: value.__reduce__(),
     "_operator:methodcaller": lambda value: value.__reduce__(),
+    "_struct:Struct": lambda value: value.format,
     "argparse:Namespace": vars,
     "array:array": lambda value: (value.typecode, value.tobytes()),
     "builtins:builtin_function_or_method": _bound,

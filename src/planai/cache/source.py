@@ -103,7 +103,7 @@ class CodeIdentity:
         return (
             any(look_up(place, name) is not found for place, name, found in walk.reads)
             or any(len(vars(place)) != size for place, size in walk.sizes)
-            or self._look_at(walk)[1] != known.contents
+            or (bool(walk.held) and self._look_at(walk)[1] != known.contents)
         )
 
 

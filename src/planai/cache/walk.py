@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import Above, Anything, digest, encode, frame, qualified
 from planai.cache.changes import changed_names, filled_names, first_values, idle_code
@@ -120,7 +121,7 @@ class Walk:
 
     def hold(self, value: Any) -> bytes:
         """Encode a value, and remember it if it may be changed in place."""
-        if type(value) not in _SCALARS and not isinstance(value, _FIXED):
+        if type(value) not in _SCALARS and value is not PydanticUndefined and not isinstance(value, _FIXED):
             self.held.append(value)
         return self.value(value)
 
@@ -238,7 +239,7 @@ class Walk:
 
     def _fields(self, model: type[BaseModel]) -> Iterator[bytes]:
         """Encode the fields of a model: their types, validators, aliases and defaults, and its config."""
-        yield self.hold(dict(model.model_config))
+        yield self.value(dict(model.model_config))
         for name, field in model.model_fields.items():
             yield name.encode()
             yield self.value(field.annotation)
