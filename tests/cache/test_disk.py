@@ -424,6 +424,22 @@ def test_a_file_of_the_first_layout_is_an_empty_cache(folder: Path, make: Callab
         assert connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,)
 
 
+def test_rows_of_the_first_layout_are_kept_where_nobody_looks_for_them(folder: Path) -> None:
+    make_first_layout(folder)
+    with contextlib.closing(DiskStore(folder)) as store:
+        assert store.scan() == []
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+        assert connection.execute("SELECT key FROM entries_of_layout_0").fetchall() == [("a",)]
+    with contextlib.closing(DiskStore(folder)) as store:
+        store.put("s", "b", record())
+        assert keys(store) == ["b"]
+        assert [text for text in store.verify() if "mode" not in text] == []
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        assert connection.execute("SELECT key FROM entries_of_layout_0").fetchall() == [("a",)]
+        assert connection.execute("SELECT key FROM entries_of_layout_1").fetchall() == []
+
+
 def test_processes_that_meet_a_file_of_the_first_layout_at_once_lose_nothing(folder: Path) -> None:
     script = """
 store = DiskStore(sys.argv[1])
@@ -675,7 +691,7 @@ def test_each_sees_what_the_other_deletes_clears_and_trims_at_once(folder: Path)
 
 def test_each_sees_the_other_after_the_log_began_again(folder: Path) -> None:
     one, two = tiered(folder), tiered(folder)
-    for _ in range(85):
+    for _ in range(170):
         two.put("s", "large", Record(os.urandom(100_000), 1.0))
     size = (folder / f"{FILE}-wal").stat().st_size
     for number in range(200):

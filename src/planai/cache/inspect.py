@@ -285,10 +285,8 @@ def silent(done: int, of: int) -> None:
 
 
 def peek(store: Store, info: Info) -> Record | None:
-    """Return a record without marking it used, where the store can do that; None for what is gone."""
-    read = getattr(store, "peek", store.get)
-    found: Record | None = read(info.space, info.key)
-    return found
+    """Return a record without marking it used; None for what is gone."""
+    return store.peek(info.space, info.key)
 
 
 def _text_of(entry: Entry) -> str:

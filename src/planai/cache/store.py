@@ -76,6 +76,9 @@ class Store(Protocol):
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, expired ones included, and mark it used; None where there is none."""
 
+    def peek(self, space: str, key: str) -> Record | None:
+        """Do what `get` does, without marking the record used: for who looks at a cache, and does not use it."""
+
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Keep `record` in place of what was there. When this returns, the death of the process loses nothing.
 

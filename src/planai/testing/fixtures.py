@@ -37,12 +37,18 @@ class FixtureStore:
 
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
+        found = self.peek(space, key)
+        if found is not None:
+            self.used.add(self._path(space, key))
+        return found
+
+    def peek(self, space: str, key: str) -> Record | None:
+        """Return the record, or None, without counting its file as read."""
         path = self._path(space, key)
         with self._lock:
             content = _read(path)
         if content is None or (content["space"], content["key"]) != (space, key):
             return None
-        self.used.add(path)
         return Record(_payload(content), _EPOCH, about=json.dumps(content.get("about") or {}).encode())
 
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:

@@ -170,6 +170,23 @@ class Keeping(StoreTests):
         fill(store, "a")
         assert {info.key: info.hits for info in store.scan()} == {"a": 0, "b": 0}
 
+    @pytest.mark.parametrize("size", [1, *LARGE_SIZES])
+    def test_peek_returns_what_get_does_and_marks_nothing_used(self, store: Store, size: int) -> None:
+        first = Record(b"x" * size, 1.5, FUTURE, 7.3, Cost(0.1, 12, 0.003), b"{}")
+        store.put("s", "a", first)
+        store.put("s", "b", record(expires_at=time.time() - 10.0))
+        for _ in range(2):
+            assert store.peek("s", "a") == first
+            assert store.peek("s", "b") == store.get("s", "b") != first
+            assert store.peek("s", "none") is store.peek("t", "a") is None
+        assert [(info.key, info.hits) for info in store.scan("s")] == [("a", 0), ("b", 2)]
+        assert store.get("s", "a") == first
+        assert store.peek("s", "a") == first
+        store.put("s", "a", record(b"second"))
+        assert store.peek("s", "a") == record(b"second")
+        store.delete("s", ["a"])
+        assert store.peek("s", "a") is None
+
     def test_touching_what_is_not_there_changes_nothing(self, store: Store) -> None:
         fill(store, "a")
         store.touch("s", "b")

@@ -12,6 +12,9 @@ from urllib.parse import quote
 BUSY_SECONDS = 30.0
 """How long to wait for another process that is writing."""
 
+_LOGGED_PAGES = 2000
+"""How long the log gets until it is written into the file: 16 MB. With SQLite's 1000, a put takes a fifth longer."""
+
 _RETRY_SECONDS = 0.005
 _OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -74,6 +77,7 @@ def connect(path: str, prepare: Prepare = lambda _: None) -> sqlite3.Connection:
         connection.execute("PRAGMA page_size = 8192")
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOGGED_PAGES}")
         prepare(connection)
 
     return _prepared(sqlite3.connect(path, **_SETTINGS), set_up)

@@ -41,6 +41,8 @@ class Transaction:
 
 T = TypeVar("T")
 Operation = Callable[[Transaction], Any]
+Statement = tuple[str, tuple[Any, ...]]
+"""What changes rows, and its parameters."""
 
 
 class Database:
@@ -56,12 +58,16 @@ class Database:
         path: the file; SQLite keeps ``-wal`` and ``-shm`` files beside it while in use.
         prepare: makes the tables where they are missing.
         begin: the first operation of each transaction.
+        is_due: tells whether `begin` has something to do.
     """
 
-    def __init__(self, path: Path, prepare: Prepare, begin: Operation) -> None:
+    def __init__(
+        self, path: Path, prepare: Prepare, begin: Operation, is_due: Callable[[], bool] = lambda: True
+    ) -> None:
         self._path = str(path)
         self._prepare = prepare
         self._begin = begin
+        self._is_due = is_due
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
@@ -78,10 +84,16 @@ class Database:
         """Return all rows of a select."""
         return self._fetch(sqlite3.Cursor.fetchall, sql, parameters)
 
-    def write(self, operation: Operation) -> Any:
-        """Let `operation` be part of the next transaction, and return its result when that is on disk."""
+    def write(self, operation: Operation, alone: Statement | None = None) -> Any:
+        """Let `operation` be part of the next transaction, and return its result when that is on disk.
+
+        Args:
+            operation: what is to be done.
+            alone: what does the same in one statement, which takes less time where there is nothing else to be done.
+                The result is how many rows it changed.
+        """
         self.open()
-        ticket = _Ticket(operation)
+        ticket = _Ticket(operation, alone)
         self._waiting.append(ticket)
         with self._writing:
             if not ticket.done:
@@ -212,6 +224,9 @@ class Database:
         self._writer_file = self._file
 
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
+        if len(tickets) == 1 and tickets[0].alone is not None and not self._is_due():
+            tickets[0].finish(connection.execute(*tickets[0].alone).rowcount)
+            return
         connection.execute("BEGIN IMMEDIATE")
         transaction = Transaction(connection)
         try:
@@ -234,9 +249,10 @@ class Database:
 class _Ticket:
     """A write that waits for its transaction."""
 
-    __slots__ = ("_error", "_operation", "_result", "done")
+    __slots__ = ("_error", "_operation", "_result", "alone", "done")
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, alone: Statement | None) -> None:
+        self.alone = alone
         self._operation = operation
         self._result: Any = None
         self._error: BaseException | None = None
@@ -244,6 +260,10 @@ class _Ticket:
 
     def run(self, transaction: Transaction) -> None:
         self._result = self._operation(transaction)
+
+    def finish(self, result: Any) -> None:
+        self._result = result
+        self.done = True
 
     def fail(self, error: BaseException) -> None:
         self._error = error

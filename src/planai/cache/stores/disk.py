@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from planai.cache.store import Info, Order, Record
-from planai.cache.stores.database import Database, Operation, Transaction
+from planai.cache.stores.database import Database, Operation, Statement, Transaction
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.schema import from_column, number_of, prepare, to_column
 from planai.cache.stores.touches import Touches
@@ -33,6 +33,8 @@ _GET = """SELECT space, key, file, size, payload, stored, expires, stale, second
     FROM entries WHERE digest = ?"""
 _BEFORE = "SELECT (SELECT file FROM entries WHERE digest = ?), (SELECT cleared FROM spaces WHERE space = ?)"
 _PUT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_IF = """INSERT OR REPLACE INTO entries SELECT ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?
+    WHERE ? = IFNULL((SELECT cleared FROM spaces WHERE space = ?), 0)"""
 _CLEAR = "INSERT INTO spaces VALUES (?, 1) ON CONFLICT (space) DO UPDATE SET cleared = cleared + 1"
 _SCAN = "SELECT space, key, stored, used, expires, size, hits, seconds, tokens, dollars, about FROM entries"
 _SCAN_SPACE = f"{_SCAN} WHERE rowid IN (SELECT rowid FROM entries WHERE space = ?)"  # noqa: S608 - in the order of the file
@@ -54,21 +56,21 @@ class DiskStore:
         self._large = LargeFiles(self._folder)
         self._touches: Touches[int] = Touches()
         self._upkeep = Upkeep(self._touches, self._large)
-        self._database = Database(self._folder / FILE, prepare, self._upkeep.begin)
+        self._database = Database(self._folder / FILE, prepare, self._upkeep.begin, self._upkeep.is_due)
         self._swept = False
         self._process = os.getpid()
 
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
         number = number_of(space, key)
-        row = self._database.row(_GET, (number,))
-        if row is None or row[:2] != (to_column(space), to_column(key)):
-            return None
-        payload = row[4] if row[2] is None else self._large.read(row[2], row[3])
-        if payload is None:
-            return self._get_again(space, key, number, row[2])
-        self._touch(number)
-        return Record(payload, row[5], row[6], row[7], Cost(*row[8:11]), row[11])
+        found = self._read(space, key, number)
+        if found is not None:
+            self._touch(number)
+        return found
+
+    def peek(self, space: str, key: str) -> Record | None:
+        """Return the record, or None, without marking it used."""
+        return self._read(space, key, number_of(space, key))
 
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Keep `record`, and tell whether it was kept."""
@@ -80,7 +82,7 @@ class DiskStore:
         times = record.stored_at, time.time(), record.expires_at, record.stale_at
         row = (number, to_column(space), to_column(key), *times, *record.cost, size, file, record.about, payload)
         try:
-            kept = bool(self._write(partial(self._insert, row, generation)))
+            kept = bool(self._write(partial(self._insert, row, generation), self._insertion(row, generation)))
         except Exception:
             self._drop(file)
             raise
@@ -174,6 +176,12 @@ class DiskStore:
             self._upkeep.remove_file(transaction, file)
         return True
 
+    def _insertion(self, row: tuple[Any, ...], generation: int | None) -> Statement | None:
+        """Return what does the same as `_insert` where no file is replaced, as far as that is known."""
+        if self._large.are_there():
+            return None
+        return (_PUT, row) if generation is None else (_PUT_IF, (*row, generation, row[1]))
+
     def _delete(self, keys: list[tuple[Any, ...]], transaction: Transaction) -> int:
         sql = "SELECT rowid, file FROM entries WHERE digest = ? AND space = ? AND key = ?"
         return sum(self._upkeep.remove(transaction, transaction.execute(sql, key).fetchall()) for key in keys)
@@ -211,13 +219,22 @@ class DiskStore:
 
     # ---- helpers
 
-    def _get_again(self, space: str, key: str, number: int, missing: str) -> Record | None:
+    def _read(self, space: str, key: str, number: int) -> Record | None:
+        row = self._database.row(_GET, (number,))
+        if row is None or row[:2] != (to_column(space), to_column(key)):
+            return None
+        payload = row[4] if row[2] is None else self._large.read(row[2], row[3])
+        if payload is None:
+            return self._read_again(space, key, number, row[2])
+        return Record(payload, row[5], row[6], row[7], Cost(*row[8:11]), row[11])
+
+    def _read_again(self, space: str, key: str, number: int, missing: str) -> Record | None:
         """Return what has taken the place of a record whose file is gone; forget it where nothing has."""
         row = self._database.row("SELECT file FROM entries WHERE digest = ?", (number,))
         if row is None:
             return None
         if row[0] != missing:
-            return self.get(space, key)
+            return self._read(space, key, number)
         with contextlib.suppress(sqlite3.Error, OSError):
             self._write(lambda db: db.execute("DELETE FROM entries WHERE digest = ? AND file = ?", (number, missing)))
         return None
@@ -246,8 +263,8 @@ class DiskStore:
         if file is not None:
             self._large.remove(file)
 
-    def _write(self, operation: Operation) -> Any:
-        result = self._database.write(operation)
+    def _write(self, operation: Operation, alone: Statement | None = None) -> Any:
+        result = self._database.write(operation, alone)
         if not self._swept:
             self._swept = True
             with contextlib.suppress(sqlite3.Error, OSError):

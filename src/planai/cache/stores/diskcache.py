@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ GRACE_SECONDS = 86_400.0
 _BUSY_SECONDS = 30.0
 _TOUCHES_KEPT = 10_000
 _TRIES = 10
+_RETURN_SECONDS = 1.0
+_LOOK_SECONDS = 0.0005
 _INFO, _RECORD, _CLEARED = b"a", b"b", b"c"
 """Each begins the names of one kind. A record is one value, so that it is read as a whole; what is known of it is
 another, so that a scan reads no payloads. Those come first in the order of names."""
@@ -69,11 +72,15 @@ class DiskcacheStore:
 
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
-        with self._opened() as cache:
-            found = _record(_read(cache, _name(_RECORD, space, key)))
+        found = self.peek(space, key)
         if found is not None:
             self.touch(space, key)
         return found
+
+    def peek(self, space: str, key: str) -> Record | None:
+        """Return the record, or None, without marking it used."""
+        with self._opened() as cache:
+            return _record(_read(cache, _name(_RECORD, space, key)))
 
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Keep `record`, and tell whether it was kept."""
@@ -100,7 +107,8 @@ class DiskcacheStore:
     def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
-        self._flush()
+        if wanted is None:  # else a run asks about a few keys at each miss, and a write each time would be dear
+            self._flush()
         with self._opened() as cache:
             if space is None or wanted is None:
                 found = [info for info in _infos(cache, space) if wanted is None or info.key in wanted]
@@ -152,7 +160,10 @@ class DiskcacheStore:
         """Hold the locks and close the connections, which may not be shared with a child."""
         self._lock.acquire()
         self._touches.before_fork()
-        self._close()
+        if self._cache is not None:
+            known = weakref.ref(self._cache)
+            self._close()
+            _wait_until_gone(known)
 
     def after_fork(self) -> None:
         """Release the locks; the next use opens new connections."""
@@ -200,6 +211,13 @@ class DiskcacheStore:
         if self._touches:
             with self._writing():
                 pass
+
+
+def _wait_until_gone(known: weakref.ref[Any]) -> None:
+    """Wait for threads that are just returning from a use: their connections are closed when they have let go."""
+    deadline = time.monotonic() + _RETURN_SECONDS
+    while known() is not None and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _import() -> Any:

@@ -46,6 +46,11 @@ class MemoryStore:
             self._kept.move_to_end((space, key))
             return found.record
 
+    def peek(self, space: str, key: str) -> Record | None:
+        """Return the record, or None, without marking it used."""
+        found = self._kept.get((space, key))
+        return None if found is None else found.record
+
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Keep `record`, unless it alone is larger than the budget; tell whether it was kept."""
         with self._lock:

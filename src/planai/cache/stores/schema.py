@@ -1,15 +1,15 @@
-"""Schema: the tables of the disk store, made where they are missing and made anew where they are of an older layout."""
+"""Schema: the tables of the disk store, made where they are missing and beside those of an older layout."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sqlite3
 
 LAYOUT = 1
 """The number of this layout, kept in the file as its ``user_version``; files of the first layout had none."""
 
 _TABLES = (
-    "DROP TABLE IF EXISTS entries",  # of an older layout: its keys would never be asked for again
     """CREATE TABLE entries (
         digest INTEGER NOT NULL, space TEXT NOT NULL, key TEXT NOT NULL, stored REAL NOT NULL, used REAL NOT NULL,
         hits INTEGER NOT NULL, expires REAL, stale REAL, seconds REAL NOT NULL, tokens INTEGER NOT NULL,
@@ -34,6 +34,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _layout(connection) < LAYOUT:  # and not made meanwhile by another process
+            _put_aside(connection)
             for statement in _TABLES:
                 connection.execute(statement)
         connection.execute("COMMIT")
@@ -41,6 +42,25 @@ def prepare(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _put_aside(connection: sqlite3.Connection) -> None:
+    """Rename the table of an older layout, whose keys would never be asked for again: who only looks destroys nothing.
+
+    Its indexes go, since their names are wanted.
+    """
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+    if "entries" not in names:
+        return
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'entries' AND sql IS NOT NULL"
+    for (index,) in connection.execute(indexes).fetchall():
+        connection.execute(f"DROP INDEX {_quoted(index)}")
+    aside = next(name for n in itertools.count() if (name := f"entries_of_layout_{n}") not in names)
+    connection.execute(f"ALTER TABLE entries RENAME TO {aside}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def number_of(space: str, key: str) -> int:

@@ -40,6 +40,10 @@ class TieredStore:
                 self._upper.put(space, key, found)
             return found
 
+    def peek(self, space: str, key: str) -> Record | None:
+        """Return the record of the lower store, or None, without marking it used."""
+        return self._lower.peek(space, key)
+
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Keep `record`, and tell whether it was kept."""
         kept = self._lower.put(space, key, record, generation)

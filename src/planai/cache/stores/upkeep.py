@@ -24,6 +24,10 @@ class Upkeep:
         self._large = large
         self._next_expiry = 0.0
 
+    def is_due(self) -> bool:
+        """Tell whether `begin` has something to do."""
+        return len(self._touches) > 0 or time.monotonic() >= self._next_expiry
+
     def begin(self, transaction: Transaction) -> None:
         """Write which entries were used; now and then, remove what has expired in any space."""
         touched = self._touches.take()
