@@ -19,7 +19,7 @@ from planai.cache.storing import StoringTaskWorker
 from planai.cache.tracing import is_traced
 from planai.call import Scope, current_activation
 from planai.cost import FREE, Cost
-from planai.task import Task
+from planai.task import Task, lineage_of, set_lineage, snapshot
 
 _PROFILES_TRIED = 8
 _SAMPLE = 50
@@ -92,6 +92,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         >>> square.explain(Number(value=3)).hit, square.explain(Number(value=4)).reason
         (True, 'new input')
         """
+        task = set_lineage(snapshot(task), lineage_of(task)._replace(watch=None))  # to explain is not to look up
         key = self._key(task)
         cache = self.get_cache()
         find = self._finder(task)
