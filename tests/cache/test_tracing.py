@@ -89,7 +89,6 @@ def test_the_key_may_look_without_a_trace(folder: Path) -> None:
             return page.url if page else ""
 
         def look(self, task: Text) -> str:
-            self.is_cached(task)
             return self.explain(task).reason
 
     reader = Keyed(cache_dir=folder)
