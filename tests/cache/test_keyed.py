@@ -12,7 +12,8 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from planai import CachedTaskWorker, CacheIgnore, CacheKey, Task, TaskWorker
 from planai.cache.about import Profile, load_profile
 from planai.cache.key import digest_of_parts, key_of
-from planai.cache.keyed import KeyedTaskWorker, Known, library_classes, may_be_migrated
+from planai.cache.keyed import KeyedTaskWorker, Known, library_classes
+from planai.cache.migrating import may_be_migrated
 from planai.call import Activation, Scope
 from planai.errors import UnkeyableValue
 

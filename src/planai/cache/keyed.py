@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,8 @@ from planai.cache.state import INTERNAL
 from planai.call import current_activation
 from planai.task import Task
 from planai.worker import TaskWorker
+
+_working_out = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +138,17 @@ class KeyedTaskWorker(TaskWorker):
         notes = {} if activation is None else activation.scope.notes
         known: Known | None = notes.get((self, kind))
         if known is None or not known.holds_for(self.__dict__):
-            parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
-            changed = changed_names(type(self)) | INTERNAL
-            names = tuple(name for name in self.__dict__ if name not in changed)
-            values = tuple(self.__dict__[name] for name in names)
-            known = notes[self, kind] = Known(digest_of_parts(parts), names, values)
+            with _working_out:  # once, though all threads of a run begin by asking for it
+                known = notes.get((self, kind))
+                if known is None or not known.holds_for(self.__dict__):
+                    known = notes[self, kind] = self._present(kind)
         return known.digest
+
+    def _present(self, kind: type[Task]) -> Known:
+        parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
+        changed = changed_names(type(self)) | INTERNAL
+        names = tuple(name for name in self.__dict__ if name not in changed)
+        return Known(digest_of_parts(parts), names, tuple(self.__dict__[name] for name in names))
 
     def describe(self, kind: type[Task]) -> Profile:
         """Return the profile for people who ask what has changed."""

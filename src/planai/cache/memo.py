@@ -24,7 +24,6 @@ def per_class(function: Callable[[type], T]) -> Callable[[type], T]:
         try:
             return known[kind]
         except KeyError:
-            found = known[kind] = function(kind)
-            return found
+            return known.setdefault(kind, function(kind))  # of two threads at it, both get the same
 
     return remembered

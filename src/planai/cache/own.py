@@ -10,6 +10,7 @@ _BUILT_IN = "<built-in>"
 _PATHS = sysconfig.get_paths()
 _LIBRARY = __file__.removesuffix("cache/own.py")
 _EXAMPLES = _LIBRARY + "demo/"
+_PYTHON = tuple({_PATHS[kind] + "/" for kind in ("stdlib", "platstdlib")})
 _INSTALLED = (*{_PATHS[kind] + "/" for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen")
 
 
@@ -28,6 +29,8 @@ class Own:
         """Tell whether the module called `module`, defined in `file`, is the user's own."""
         if file.startswith(_LIBRARY) and not file.startswith(_EXAMPLES):
             return False
+        if file.startswith(_PYTHON) and "-packages/" not in file:
+            return False  # also where it says that it is the user's, as what dataclasses generate does
         if module.partition(".")[0] == self._package:
             return True
         return file != _BUILT_IN and not file.startswith(_INSTALLED) and "-packages/" not in file
