@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planai.cost import FREE, Cost
@@ -11,18 +11,21 @@ from planai.cost import FREE, Cost
 COSTS = st.builds(Cost, st.integers(0, 10**6), st.integers(0, 10**9), st.integers(0, 10**6))
 
 
+@settings(deadline=None)
 @given(COSTS, COSTS, COSTS)
 def test_the_order_in_which_costs_are_added_does_not_matter(one: Cost, other: Cost, third: Cost) -> None:
     assert one.plus(other) == other.plus(one)
     assert one.plus(other).plus(third) == one.plus(other.plus(third))
 
 
+@settings(deadline=None)
 @given(COSTS)
 def test_what_is_free_adds_nothing(cost: Cost) -> None:
     assert cost.plus(FREE) == FREE.plus(cost) == cost.times(1) == cost
     assert cost.times(0) == FREE
 
 
+@settings(deadline=None)
 @given(COSTS, st.integers(0, 20))
 def test_doing_it_often_is_adding_it_often(cost: Cost, count: int) -> None:
     total = FREE

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.samples import about, profile
@@ -34,6 +34,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(ABOUTS)
 def test_what_is_written_is_read_back(made: About) -> None:
     loaded = load_about(made.dump())
@@ -41,6 +42,7 @@ def test_what_is_written_is_read_back(made: About) -> None:
     assert loaded._replace(reads=[(what, found) for what, found in loaded.reads]) == made
 
 
+@settings(deadline=None)
 @given(st.builds(Profile, WORDS, TABLES, TABLES, TABLES, TABLES))
 def test_a_profile_is_read_back(made: Profile) -> None:
     assert load_profile(made.dump()) == made
@@ -50,6 +52,7 @@ def test_what_is_empty_is_not_written() -> None:
     assert About("a").dump() == b'{"id":"a","kind":"answer"}'
 
 
+@settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_whatever_is_there_is_read_without_an_error(text: bytes) -> None:
     loaded = load_about(text)

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planai import CachedTaskWorker, Task
@@ -114,6 +114,7 @@ def asked(task: Task, asks: list[Ask], items: list[int]) -> tuple[Any, list[Ques
     return value, list(trace.questions)
 
 
+@settings(deadline=None)
 @given(GENERATIONS, st.lists(ASKS, min_size=1, max_size=3), st.lists(st.integers(0, 9), min_size=3, max_size=3))
 def test_a_look_up_finds_what_the_methods_of_the_task_found(
     generations: list[Generation], asks: list[Ask], items: list[int]
@@ -124,6 +125,7 @@ def test_a_look_up_finds_what_the_methods_of_the_task_found(
     assert lineage_of(again).private_state == generations[-1].state, "a look-up takes nothing away"
 
 
+@settings(deadline=None)
 @given(GENERATIONS, GENERATIONS, st.lists(ASKS, min_size=1, max_size=3), st.lists(st.integers(0, 9), min_size=3))
 def test_a_look_up_finds_the_same_in_two_lineages_exactly_when_the_methods_do(
     one: list[Generation], other: list[Generation], asks: list[Ask], items: list[int]
@@ -136,6 +138,7 @@ def test_a_look_up_finds_the_same_in_two_lineages_exactly_when_the_methods_do(
         assert same == (digest_of(found) == digest_of(others))
 
 
+@settings(deadline=None)
 @given(GENERATIONS, st.lists(st.tuples(st.text(), st.integers() | st.text() | st.none())))
 def test_a_look_up_of_any_form_is_written_and_read_again(
     generations: list[Generation], steps: list[tuple[str, Any]]

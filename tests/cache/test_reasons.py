@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.samples import profile
@@ -63,6 +63,7 @@ def test_of_many_changes_the_first_are_named_and_the_others_counted() -> None:
     assert words == "code of shop:f0 changed, code of shop:f1 changed, code of shop:f2 changed and 2 more"
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Difference, st.sampled_from(["code", "extra"]), st.text(), st.text(), st.text()), max_size=9))
 def test_words_are_said_once_each(differences: list[Difference]) -> None:
     assert words_for(differences) == words_for(differences * 2)

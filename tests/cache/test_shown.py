@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -47,6 +47,7 @@ class Silent:
         raise RuntimeError("shows nothing")
 
 
+@settings(deadline=None)
 @given(DATA)
 def test_a_text_is_short_and_is_one_line(value: Any) -> None:
     text = short_text(value)
@@ -54,17 +55,20 @@ def test_a_text_is_short_and_is_one_line(value: Any) -> None:
     assert "\n" not in text
 
 
+@settings(deadline=None)
 @given(DATA, DATA)
 def test_different_data_are_different_texts_and_equal_data_equal_ones(one: Any, other: Any) -> None:
     assert (short_text(one) == short_text(other)) == (canonical(one) == canonical(other))
 
 
+@settings(deadline=None)
 @given(st.text(min_size=LENGTH), st.characters())
 def test_texts_that_differ_only_at_their_end_are_told_apart(text: str, last: str) -> None:
     assert short_text(text) != short_text(text + last)
     assert short_text([text]) != short_text([text + last])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.integers()))
 def test_the_order_of_a_dict_is_not_shown(value: dict[str, int]) -> None:
     assert short_text(value) == short_text(dict(reversed(value.items())))
@@ -137,6 +141,7 @@ def test_secrets_are_never_shown(value: Any) -> None:
     assert "hunter2" not in short_text(value)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text not in "SecretStr('**********')"))
 def test_no_secret_text_is_shown(secret: str) -> None:
     assert short_text(SecretStr(secret)) == "SecretStr('**********')"

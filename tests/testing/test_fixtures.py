@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.samples import about, profile
@@ -49,6 +49,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "fixtures"
 
 
+@settings(deadline=None)
 @given(VALUES, st.text(min_size=1), st.text(min_size=1))
 def test_what_is_read_is_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, value: Any, space: str, key: str
