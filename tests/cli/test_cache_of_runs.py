@@ -136,7 +136,9 @@ def test_explain_names_the_setting_between_two_versions(folder: Path, cli: Cli) 
         (difference,) = explained["nearest"]["differences"]
         assert (difference["part"], difference["name"]) == ("setting", "minimum")
         assert {difference["old"], difference["new"]} == {"1", "2"}
-        assert "minimum" in cli("explain", one["id"]).out.splitlines()[-1]
+        lines = cli("explain", one["id"]).out.splitlines()
+        assert "minimum" in lines[-1]
+        assert [line for line in lines if len(line) > 100] == [], "it can be read without scrolling to the side"
 
 
 def test_explain_names_the_field_between_two_inputs(folder: Path, cli: Cli) -> None:

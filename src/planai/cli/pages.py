@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from planai.cli.render import cost, counted, duration, moment, say, size, table,
 
 _NOTHING = "-"
 _WIDTH = 10
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
+_SHORT = 16
 
 
 def entries(shown: Iterable[Entry], now: float, *, to_stderr: bool = False) -> None:
@@ -143,7 +146,12 @@ def _pairs(title: str, pairs: Mapping[str, str], text: str = "") -> None:
     _line(title, text)
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
-        say(f"  {name.ljust(width)}  {value}")
+        say(f"  {name.ljust(width)}  {_DIGEST.sub(_cut, value)}")
+
+
+def _cut(digest: re.Match[str]) -> str:
+    """Return the beginning of a digest, which nobody reads to the end; --json prints all of it."""
+    return digest[0][:_SHORT]
 
 
 def _line(name: str, text: str) -> None:
