@@ -6,10 +6,14 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -678,3 +682,30 @@ def in_process(folder: Path, steps: str, seed: int) -> str:
 def test_processes_with_different_hash_seeds_agree(tmp_path: Path, annotation: str) -> None:
     steps = STABLE.format(annotation)
     assert in_process(tmp_path, steps, 1) == in_process(tmp_path, steps, 40_000)
+
+
+def test_threads_that_ask_at_once_get_one_digest_though_the_code_changes_something(program: Program) -> None:
+    steps = program.write(
+        steps="""
+        MEMO, COUNT = {}, 0
+        def helper(value):
+            global COUNT
+            COUNT += 1
+            MEMO[COUNT] = value
+        class Worker:
+            def consume_work(self, task): return helper(task)
+        """
+    )
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            kind = type("Worker", (steps.Worker,), {"__module__": "steps"})
+            identity, barrier = CodeIdentity(kind), threading.Barrier(8)
+            assert len(set(pool.map(partial(digest_and_run, kind, identity, barrier), range(8)))) == 1
+
+
+def digest_and_run(kind: Any, identity: CodeIdentity, barrier: threading.Barrier, value: int) -> str:
+    barrier.wait(60)
+    found = identity.digest()
+    for _ in range(20):
+        kind().consume_work(value)
+    return found

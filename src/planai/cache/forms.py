@@ -110,14 +110,14 @@ def _tuple(value: tuple[Any, ...], above: Above) -> bytes:
 
 def _unordered(base: type, tag: bytes) -> Encoder:
     def form(value: Any, above: Above) -> bytes:
-        return _of_type(value, base, tag, b"".join(sorted(_items(above[0].in_order(value, above), above))), above)
+        return _of_type(value, base, tag, b"".join(sorted(_items(above[0].in_order(list(value), above), above))), above)
 
     return form
 
 
 def _pairs(value: Mapping[Any, Any], above: Above, *, ordered: bool = False) -> bytes:
     """Encode what is under each key; the keys first, so that values are met in their order."""
-    pairs = [(_key(key, above), key, item) for key, item in value.items()]
+    pairs = [(_key(key, above), key, item) for key, item in list(value.items())]  # others may add to it
     if not ordered:
         pairs.sort(key=itemgetter(0))
     parts = []

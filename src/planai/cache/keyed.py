@@ -177,14 +177,13 @@ class KeyedTaskWorker(TaskWorker):
 
     def _setting(self, name: str, value: Any) -> Any:
         """Return the value of a setting; of one that calls fill, a digest of what was in it at first."""
-        if name not in filled_names(type(self)):
+        if name not in filled_names(type(self)) or name in stand_ins(type(self)):
             return self._deciding(name, value)
         first: dict[str, Any] = self.__dict__["_first"]
         known = first.get(f"{name}, filled", (None, ""))
-        if known[0] is not value:
-            form = digest(canonical(value, f"the key of {self.name!r}: settings[{name!r}]"))
-            known = first[f"{name}, filled"] = (value, form)
-        return known[1]
+        if known[0] is value:
+            return known[1]
+        return self._at_first(name, value, digest(canonical(value, f"the key of {self.name!r}: settings[{name!r}]")))
 
     def _attributes(self) -> str:
         """Return a digest of the attributes that the worker was given besides its settings.
@@ -207,9 +206,15 @@ class KeyedTaskWorker(TaskWorker):
         if known[0] is value and name in filled_names(type(self)):
             return str(known[1])
         found = code_of_worker(type(self)).of_objects([(name, self._deciding(name, value))])
-        if name in filled_names(type(self)):
-            first[f"{name}, filled"] = (value, found)
-        return found
+        return self._at_first(name, value, found) if name in filled_names(type(self)) else found
+
+    def _at_first(self, name: str, value: Any, found: str) -> str:
+        """Return what was found first of something that calls fill; that may have been in another thread."""
+        first: dict[str, Any] = self.__dict__["_first"]
+        known = first.setdefault(f"{name}, filled", (value, found))
+        if known[0] is not value:
+            known = first[f"{name}, filled"] = (value, found)
+        return str(known[1])
 
     def _code_held(self, reader: Reader, known: type[Task] | None = None) -> str:
         """Return a digest of the code of what was read, as far as it is not a part of the key by itself.

@@ -13,12 +13,19 @@ numbers, an iterator, a logger, a lock or a connection, the class alone counts.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from planai.cache.memo import per_class
 from planai.cache.places import look_up
 from planai.cache.walk import Place, Walk
+
+_walking = [threading.RLock()]
+"""Held by the thread that walks: what one has found to be changed by calls counts alike for all."""
+
+os.register_at_fork(after_in_child=lambda: _walking.__setitem__(0, threading.RLock()))  # nobody else walks there
 
 
 class _Known(NamedTuple):
@@ -50,7 +57,6 @@ class CodeIdentity:
         self._with_fields = with_fields
         self._opaque = frozenset(opaque)
         self._known: _Known | None = None
-        self._first = _first_of(root)
 
     def digest(self) -> str:
         """Return the digest; it is worked out again when something was replaced or changed in this process."""
@@ -75,27 +81,31 @@ class CodeIdentity:
     def _present(self) -> _Known:
         known = self._known
         if known is None or self._is_outdated(known):
-            known = self._known = self._walk()
+            with _walking[0]:
+                known = self._known
+                if known is None or self._is_outdated(known):  # still: another thread may have walked meanwhile
+                    known = self._known = self._walk()
         return known
 
     def _walk(self) -> _Known:
         """Walk, and again when something turns out to be changed by calls, which then counts as it was at first."""
+        first = _first_of(self._root)
         while True:
-            walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=self._first)
+            walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=first)
             found = walk.digest()
-            new = {key: seen for key, seen in walk.changed.items() if key not in self._first}
+            new = {key: seen for key, seen in walk.changed.items() if key not in first}
             new |= {
                 key: (place, self.of_objects([seen]).encode())
                 for key, (place, seen) in walk.filled.items()
-                if key not in self._first
+                if key not in first
             }
             if not new:
                 return _Known(walk, found, *self._look_at(walk))
-            self._first |= new
+            first |= new
 
     def _look_at(self, walk: Walk) -> tuple[Walk, str]:
         """Return what tells whether something was changed in place, and what keeps alive whose ids are in it."""
-        look = Walk(self._root, with_fields=True, follows=False, first=self._first)
+        look = Walk(self._root, with_fields=True, follows=False, first=_first_of(self._root))
         return look, look.digest_of(walk.held)
 
     def _is_outdated(self, known: _Known) -> bool:

@@ -120,7 +120,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
         yield "args", value.args
     own = getattr(value, "__dict__", None)
     if isinstance(own, dict):
-        yield from ((name, item) for name, item in own.items() if isinstance(name, str))
+        yield from ((name, item) for name, item in own.copy().items() if isinstance(name, str))
 
 
 def _reduced(value: Any) -> dict[str, Any]:
