@@ -23,8 +23,9 @@ def start(order: Order, *, reports: bool) -> int:
     pid = os.fork()
     if pid:
         return pid
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have switched off
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have switched off
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         report = carry_out(order)
         if reports:
             say({"report": dataclasses.asdict(report)})
@@ -37,7 +38,8 @@ def start(order: Order, *, reports: bool) -> int:
 
 
 def main() -> None:
-    """Serve until stdin ends."""
+    """Serve until stdin ends. Ctrl-C has to wait until a new process can take it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     for line in sys.stdin:
         orders = [Order(**order) for order in json.loads(line)]
         pids = [start(order, reports=len(orders) == 1) for order in orders]
