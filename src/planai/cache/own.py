@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import reprlib
 import sys
 import sysconfig
 import types
@@ -10,7 +12,7 @@ _BUILT_IN = "<built-in>"
 _PATHS = sysconfig.get_paths()
 _LIBRARY = __file__.removesuffix("cache/own.py")
 _EXAMPLES = _LIBRARY + "demo/"
-_PYTHON = tuple({_PATHS[kind] + "/" for kind in ("stdlib", "platstdlib")})
+_GENERATORS = frozenset({dataclasses.__file__, reprlib.__file__})
 _INSTALLED = (*{_PATHS[kind] + "/" for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen")
 
 
@@ -29,8 +31,8 @@ class Own:
         """Tell whether the module called `module`, defined in `file`, is the user's own."""
         if file.startswith(_LIBRARY) and not file.startswith(_EXAMPLES):
             return False
-        if file.startswith(_PYTHON) and "-packages/" not in file:
-            return False  # also where it says that it is the user's, as what dataclasses generate does
+        if file in _GENERATORS:
+            return False  # though what they generate says that it is of the user's module
         if module.partition(".")[0] == self._package:
             return True
         return file != _BUILT_IN and not file.startswith(_INSTALLED) and "-packages/" not in file

@@ -326,7 +326,6 @@ class Asking(CachedTaskWorker):
         self.publish_work(Word(text=str(self.other.is_cached(task))))
 
 
-@found("calling is_cached or get_from_cache of ANOTHER worker is taken for looking itself: it is never replayed")
 def test_a_worker_that_asks_the_cache_of_another_is_cached_itself(folder: Path) -> None:
     worker = Asking(cache_dir=folder, other=Judge(model=1, cache_dir=folder))
     assert [figures(run(worker, ONE)) for _ in range(2)] == [(0, 1), (1, 0)]
