@@ -111,7 +111,6 @@ class Wrapped:
         return getattr(self.inner, name)
 
 
-@pytest.mark.xfail(strict=True, reason="flights are kept by the store, which has to have a hash and weak references")
 def test_a_store_of_ones_own_needs_no_hash(tmp_path: Path) -> None:
     worker = Plus(cache_dir=tmp_path, cache_store=Wrapped())
     assert run_inline(worker, Number(value=1)).outputs == [Number(value=2)]
@@ -152,11 +151,6 @@ else:
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=subprocess.TimeoutExpired,
-    reason="a store without before_fork is taken for one, and the first fork leaves locks that nobody releases",
-)
 def test_a_store_that_cannot_be_forked_is_refused() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", FORKING]

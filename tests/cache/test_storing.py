@@ -231,7 +231,6 @@ def test_an_endless_time_is_no_limit(folder: Path) -> None:
     assert [info.expires_at for info in cache.store.scan(cache.space)] == [None]
 
 
-@pytest.mark.xfail(strict=True, reason="an endless stale_while_revalidate makes an infinite time of expiry")
 def test_an_answer_may_be_served_stale_for_ever(folder: Path) -> None:
     run_inline(Draw(cache_dir=folder, cache_ttl=10, stale_while_revalidate=math.inf), ONE)
     cache = Draw(cache_dir=folder).get_cache()
@@ -431,9 +430,7 @@ def test_what_is_in_memory_leaves_no_file(folder: Path) -> None:
     assert not folder.exists()
 
 
-A_CLASS = pytest.param(
-    MemoryStore, marks=pytest.mark.xfail(strict=True, reason="the class of a store passes for a store")
-)
+A_CLASS = MemoryStore
 
 
 @pytest.mark.parametrize("name", ["redis", "SQLITE", "", 5, None, A_CLASS, object()])

@@ -323,7 +323,6 @@ def test_what_is_looked_up_in_the_provenance_decides_as_in_a_run(folder: Path) -
     assert run(graph, pages).workers["Label"].misses == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a call that looks up another page counts as a repeat of the first one's")
 def test_calls_that_look_up_different_pages_are_no_repeats(folder: Path) -> None:
     reduce, label = Reduce(cache_dir=folder), Label(cache_dir=folder)
     graph = chain(reduce, label)
@@ -336,9 +335,6 @@ def test_calls_that_look_up_different_pages_are_no_repeats(folder: Path) -> None
     assert found == {"Reduce": (2, 0, 0, 0), "Label": (0, 2, 0, 0)}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a hit that is foreseen leaves the private state in its input, a replay does not"
-)
 def test_private_state_that_a_worker_takes_out_is_not_seen_further_down(folder: Path) -> None:
     class Take(Counting):
         def consume_work(self, task: Number) -> None:
@@ -376,7 +372,6 @@ def test_planning_stores_nothing_and_counts_no_use(folder: Path) -> None:
     assert (first.cache_stats.misses, first.cache_stats.stores) == (2, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="each hit that is foreseen is counted in cache_stats, as if it had been used")
 def test_planning_is_no_hit(folder: Path) -> None:
     first = First(cache_dir=folder)
     run_inline(first, Number(value=1))
@@ -442,7 +437,6 @@ def test_what_a_run_refuses_a_plan_refuses(folder: Path) -> None:
         lonely.plan([])
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a run computes where get_from_cache raises; a plan raises")
 def test_a_cache_that_is_broken_breaks_no_plan(folder: Path) -> None:
     class Broken(Counting):
         def get_from_cache(self, task_or_key: Any) -> Any:
@@ -455,7 +449,6 @@ def test_a_cache_that_is_broken_breaks_no_plan(folder: Path) -> None:
     assert figures(graph.plan(numbers(broken, 1))) == {"Broken": (0, 1, 0, 0)}
 
 
-@pytest.mark.xfail(strict=True, reason="a run computes what an override of get_from_cache rejects; a plan raises")
 def test_an_answer_that_is_rejected_is_a_miss(folder: Path) -> None:
     class Rejecting(Counting):
         def get_from_cache(self, task_or_key: Any) -> Any:

@@ -230,7 +230,7 @@ class Cache(MutableMapping[str, Any]):
             return 0
         now = time.time()
         stale_at = None if answer.ttl is None else now + answer.ttl
-        expires_at = None if stale_at is None else stale_at + answer.grace
+        expires_at = None if stale_at is None or answer.grace == math.inf else stale_at + answer.grace
         record = Record(payload, now, expires_at, stale_at if answer.grace else None, answer.cost, answer.about)
         last = key
         for look_up, found in answer.reads:

@@ -52,6 +52,7 @@ _memory: dict[Path, Store] = {}
 _stores_lock = threading.Lock()
 _flights: weakref.WeakValueDictionary[object, Flights] = weakref.WeakValueDictionary()
 _own_flights: weakref.WeakKeyDictionary[Store, Flights] = weakref.WeakKeyDictionary()
+_kept_flights: dict[int, tuple[Store, Flights]] = {}
 
 
 def open_flights(folder: str | Path, kind: StoreName | Store = "sqlite") -> Flights:
@@ -62,7 +63,10 @@ def open_flights(folder: str | Path, kind: StoreName | Store = "sqlite") -> Flig
     path = Path(folder).expanduser().absolute()
     with _stores_lock:
         if not isinstance(kind, str):
-            return _own_flights.setdefault(kind, Flights(None))
+            try:
+                return _own_flights.setdefault(kind, Flights(None))
+            except TypeError:  # without a hash, or without weak references: kept as long as the process lives
+                return _kept_flights.setdefault(id(kind), (kind, Flights(None)))[1]
         name = (kind, path) if kind == "memory" else path
         found = _flights.get(name)
         if found is None:
@@ -114,10 +118,11 @@ _forking_flights: list[Flights] = []
 def _before_fork() -> None:
     """Close all stores: a child that shares a connection believes in locks that only its parent holds."""
     _stores_lock.acquire()
-    _forking[:] = [*_stores.values(), *_own_flights]
+    kept = list(_kept_flights.values())
+    _forking[:] = [*_stores.values(), *_own_flights, *(store for store, _ in kept)]
     for store in _forking:
         store.before_fork()
-    _forking_flights[:] = [*_flights.values(), *_own_flights.values()]
+    _forking_flights[:] = [*_flights.values(), *_own_flights.values(), *(flights for _, flights in kept)]
     for flights in _forking_flights:
         flights.before_fork()
 

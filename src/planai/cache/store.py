@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable
 from typing import Literal, NamedTuple, Protocol
 
@@ -43,8 +44,8 @@ class Record(NamedTuple):
     def limited(self, ttl: float, grace: float) -> Record:
         """Return the entry as if it had been stored with a time to live of at most `ttl` seconds, and `grace` more."""
         stale_at = self.stored_at + ttl
-        expires_at = stale_at + grace
-        if self.expires_at is not None and self.expires_at <= expires_at:
+        expires_at = None if grace == math.inf else stale_at + grace
+        if self.expires_at is not None and (expires_at is None or self.expires_at <= expires_at):
             return self
         return self._replace(expires_at=expires_at, stale_at=stale_at if grace else None)
 

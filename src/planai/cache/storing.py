@@ -20,13 +20,15 @@ from planai.cache.counters import CacheStats
 from planai.cache.opening import StoreName, open_store, override
 from planai.cache.reads import load_read
 from planai.cache.shown import short_text
-from planai.cache.store import Order
+from planai.cache.store import Order, Store
 from planai.cache.tracing import TracingTaskWorker
 from planai.call import Activation, CacheMode, current_activation, mode_of_environment
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
 from planai.events import Lookup
 from planai.task import Task, lineage_of
+
+_VERBS = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
 class StoringTaskWorker(TracingTaskWorker):
@@ -67,9 +69,9 @@ class StoringTaskWorker(TracingTaskWorker):
     @field_validator("cache_store")
     @classmethod
     def _has_to_be_a_store(cls, chosen: Any) -> Any:
-        verbs = ("get", "put", "delete", "scan", "touch", "trim", "generation", "version", "close")
         names = get_args(StoreName)
-        if chosen not in names and not all(callable(getattr(chosen, verb, None)) for verb in verbs):
+        is_store = not isinstance(chosen, type) and all(callable(getattr(chosen, verb, None)) for verb in _VERBS)
+        if not is_store and not (isinstance(chosen, str) and chosen in names):
             raise ValueError(f"cache_store is {chosen!r}: choose {', '.join(map(repr, names))}, or pass a Store")
         return chosen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.migrating import may_be_migrated
 from planai.cache.reads import load_read, private_keys, read_of
-from planai.cache.reasons import MISFIT, REFRESH
+from planai.cache.reasons import MISFIT, REFRESH, REJECTED
 from planai.call import Activation, Router, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
@@ -121,13 +122,26 @@ class CachedTaskWorker(FlyingTaskWorker):
         key = self._key(task)
         if mode == "refresh":
             return Foreseen(None, REFRESH, key=key)
-        ttl, grace = self.age_limit(task), self.stale_while_revalidate
-        hit, reason = self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)
+        cache, find = self.get_cache(), self._finder(task)
+        hit, reason = cache.peek(key, find, ttl=self.age_limit(task), grace=self.stale_while_revalidate)
+        last = cache.resolve(key, find)  # calls that look up different things are different calls
         if hit is None:
-            return Foreseen(None, self._reason(key, reason), key=key)
-        value = self.get_from_cache(key)
+            return Foreseen(None, self._reason(key, reason), key=last)
+        value = hit.value
+        if type(self).get_from_cache is not CachedTaskWorker.get_from_cache:
+            with contextlib.suppress(Exception):  # a run computes what an override cannot read
+                value = None
+                value = self.get_from_cache(key)
+        if value is None:
+            return Foreseen(None, REJECTED, key=last)
+        self._take_out(hit, task)
         outputs = value.outputs if isinstance(value, Bundle) else (Published(value),)
-        return Foreseen(tuple((out.task, out.consumer) for out in outputs), "", hit.cost, key)
+        return Foreseen(tuple((out.task, out.consumer) for out in outputs), "", hit.cost, last)
+
+    def _take_out(self, hit: Hit, task: Task) -> None:
+        """Take private state out of the input, as the computation did, so that nobody downstream gets it."""
+        for name in private_keys(load_read(text) for text in hit.reads):
+            task.get_private_state(name)
 
     def _answer(self, task: Task) -> None:
         hand: ByHand = self.__dict__["_by_hand"]
@@ -245,8 +259,7 @@ class CachedTaskWorker(FlyingTaskWorker):
         activation.lookup.hit, activation.lookup.waited = True, waited
         hit: Hit | None = activation.notes.get("hit")
         if hit is not None:
-            for name in private_keys(load_read(text) for text in hit.reads):
-                activation.tasks[0].get_private_state(name)  # as the computation did, so that nobody downstream gets it
+            self._take_out(hit, activation.tasks[0])
         try:
             self.publish_work(value)
         except PublishError:
