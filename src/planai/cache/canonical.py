@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from planai.cache.fields import CacheIgnore, CacheKey, fields_of, ignored_fields, stand_ins
-from planai.cache.forms import Above, NoIdentity, encode, framed_name, named
-from planai.cache.names import main_module, qualified
+from planai.cache.forms import Above, NoIdentity, encode, named
+from planai.cache.names import framed_name, main_module, qualified
 from planai.cache.scalars import frame
 from planai.cache.state import state_of
 from planai.errors import UnkeyableValue

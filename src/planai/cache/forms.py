@@ -6,7 +6,6 @@ import array
 import collections
 import dataclasses
 import enum
-import functools
 import math
 import pathlib
 import re
@@ -21,7 +20,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from planai.cache.fields import fields_of, ignored_fields, stand_ins
 from planai.cache.known import stand_in
-from planai.cache.names import qualified
+from planai.cache.names import framed_field, framed_name
 from planai.cache.scalars import PLAIN, SCALARS, frame
 from planai.cache.state import surplus_of
 
@@ -246,25 +245,22 @@ def _object(kind: type, fields: Iterable[tuple[bytes, str, Any]], above: Above) 
     return frame(b"object:", b"".join(parts))
 
 
-_NAMES: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
-
-
-def framed_name(kind: type) -> bytes:
-    """Return what begins the form of an object: the name of its class."""
-    found = _NAMES.get(kind)
-    if found is None:
-        found = _NAMES[kind] = frame(b"name:", qualified(kind).encode())
-    return found
-
-
-@functools.lru_cache(4096)
-def framed_field(name: str) -> bytes:
-    """Return what comes before the value of a field."""
-    return frame(b"field:", name.encode("utf-8", "surrogatepass"))
-
-
 def _enum(value: enum.Enum, above: Above) -> bytes:
-    return named(type(value), {"name": value.name, "value": value.value}, above)
+    """Encode a member by its class, name and value; once, where the value can never be another."""
+    kind = type(value)
+    forms = _MEMBERS.get(kind)
+    if forms is None:
+        forms = _MEMBERS[kind] = {}
+    form = forms.get(value._name_)
+    if form is None:
+        form = named(kind, {"name": value.name, "value": value.value}, above)
+        if value._name_ in kind.__members__ and type(value.value) in (str, int):
+            forms[value._name_] = form
+    above[0].kinds[kind] = None
+    return form
+
+
+_MEMBERS: weakref.WeakKeyDictionary[type, dict[str, bytes]] = weakref.WeakKeyDictionary()
 
 
 def _secret(value: SecretStr | SecretBytes | Secret[Any], above: Above) -> bytes:

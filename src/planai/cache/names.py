@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import sys
+import weakref
 
 from planai.cache.memo import per_class
+from planai.cache.scalars import frame
 
 _SCRIPTS = ("__main__", "__mp_main__")
 """What a script is called where it was started, and in the processes that multiprocessing spawns for it."""
@@ -35,3 +38,20 @@ def main_module() -> str:
         return str(spec.name).removesuffix(".__main__")
     file = getattr(script, "__file__", None)
     return pathlib.Path(file).stem if file else "__main__"
+
+
+_NAMES: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
+
+
+def framed_name(kind: type) -> bytes:
+    """Return what begins the form of an object: the name of its class."""
+    found = _NAMES.get(kind)
+    if found is None:
+        found = _NAMES[kind] = frame(b"name:", qualified(kind).encode())
+    return found
+
+
+@functools.lru_cache(4096)
+def framed_field(name: str) -> bytes:
+    """Return what comes before the value of a field."""
+    return frame(b"field:", name.encode("utf-8", "surrogatepass"))
