@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from planai import CachedTaskWorker, Task
-from planai.cache.cache import Answer as Kept
+from planai.cache.answer import Answer as Kept
 from planai.cache.codec import Codec
 from planai.cache.store import Record, Store
 from planai.call import Activation, Scope

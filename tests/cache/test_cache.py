@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from planai.cache.answer import Answer as ToKeep
+from planai.cache.answer import Limits
 from planai.cache.bundle import Bundle
-from planai.cache.cache import Answer as ToKeep
-from planai.cache.cache import Cache, CacheWarning, Limits
+from planai.cache.cache import Cache, CacheWarning
 from planai.cache.codec import Codec
 from planai.cache.opening import open_store
 from planai.cache.store import Record, Store

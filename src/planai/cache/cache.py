@@ -7,15 +7,16 @@ import math
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, ItemsView, Iterable, Iterator, MutableMapping, Sequence, ValuesView
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, ItemsView, Iterable, Iterator, MutableMapping, ValuesView
+from typing import Any, Self
 
 from planai.cache.about import QUARANTINE, QUESTIONS, About
+from planai.cache.answer import Answer, Hit, Limits
 from planai.cache.canonical import digest
 from planai.cache.codec import Codec, Undecodable
 from planai.cache.counters import CacheStats
-from planai.cache.store import Info, Order, Record, Store
-from planai.cost import Cost
+from planai.cache.store import Info, Record, Store
+from planai.cache.views import ReadableItems, ReadableValues
 from planai.errors import UnstorableValue
 
 BROKEN = (sqlite3.Error, OSError, UnicodeError)
@@ -26,76 +27,11 @@ PROVENANCE = "what it looks up in the provenance of its input is new"
 DAMAGED = "damaged, or of another version of a class"
 _QUARANTINED = 100
 _LONGEST_CHAIN = 64
-_LARGE_LIMIT = 2**20
 _logger = logging.getLogger(__name__)
 
 
 class CacheWarning(UserWarning):
     """The cache could not do its part; results are right all the same, but are computed again."""
-
-
-class Hit(NamedTuple):
-    """What a look-up found.
-
-    Attributes:
-        value: what was stored.
-        cost: what it took to compute at first.
-        stale: whether it is older than its time to live, though young enough to be served.
-        reads: the look-ups in the provenance that led to it.
-    """
-
-    value: Any
-    cost: Cost = Cost()
-    stale: bool = False
-    reads: tuple[str, ...] = ()
-
-
-class Limits(NamedTuple):
-    """How much may be kept: entries, and bytes of payload; None for any number; and what goes first."""
-
-    entries: int | None = None
-    size: int | None = None
-    order: Order = "used"
-
-    def are_due(self, entries: int, size: int) -> bool:
-        """Tell whether to apply the limits after so many more: of large ones, a twentieth may be added at once."""
-        return (self.entries is not None and entries >= max(1, self.entries // 20)) or (
-            self.size is not None and size >= _slack(self.size)
-        )
-
-    def room(self, newest: int) -> Limits:
-        """Return what may stay, so that the limits hold until they are applied again.
-
-        Args:
-            newest: bytes of the entry that was just added, which is to stay.
-        """
-        entries = None if self.entries is None else self.entries - max(1, self.entries // 20) + 1
-        size = None if self.size is None else max(newest, self.size - _slack(self.size))
-        return Limits(entries, size, self.order)
-
-
-class Answer(NamedTuple):
-    """A value to keep, with all that is written beside it.
-
-    Attributes:
-        value: what.
-        ttl: seconds until it is no longer fresh; None for never. What would not be fresh at once is not stored.
-        grace: seconds after that in which it may be served while it is computed again.
-        cost: what it took to compute.
-        about: how it came about, for people.
-        reads: the look-ups that the computation made, as (look-up, digest of what it found).
-        generation: `Cache.generation` when the computation began; None where that does not matter.
-        id: the name of the answer in `About`.
-    """
-
-    value: Any
-    ttl: float | None = None
-    grace: float = 0.0
-    cost: Cost = Cost()
-    about: bytes = b""
-    reads: Sequence[tuple[str, str]] = ()
-    generation: int | None = None
-    id: str = ""
 
 
 class Cache(MutableMapping[str, Any]):
@@ -314,11 +250,11 @@ class Cache(MutableMapping[str, Any]):
 
     def items(self) -> ItemsView[str, Any]:
         """Return the entries; one that is damaged, or that somebody removes meanwhile, is passed over."""
-        return _Items(self)
+        return ReadableItems(self)
 
     def values(self) -> ValuesView[Any]:
         """Return the values of `items`."""
-        return _Values(self)
+        return ReadableValues(self)
 
     def evict(self) -> int:
         """Remove what has expired, then the least recently used until the limits hold; return how many entries."""
@@ -404,34 +340,5 @@ class Cache(MutableMapping[str, Any]):
             warnings.warn(f"{self._space}: {text}", CacheWarning, stacklevel=4)
 
 
-def _slack(size: int) -> int:
-    return size // 20 if size >= _LARGE_LIMIT else 0
-
-
 def _next(key: str, look_up: str, found: str) -> str:
     return digest(key.encode("utf-8", "surrogatepass"), look_up.encode(), found.encode())
-
-
-class _Items(ItemsView[str, Any]):
-    """The entries that can be read."""
-
-    def __init__(self, cache: Cache) -> None:
-        super().__init__(cache)
-        self._cache = cache
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        for key in self._cache:
-            hit = self._cache.lookup(key)
-            if hit is not None:
-                yield key, hit.value
-
-
-class _Values(ValuesView[Any]):
-    """The values that can be read."""
-
-    def __init__(self, cache: Cache) -> None:
-        super().__init__(cache)
-        self._cache = cache
-
-    def __iter__(self) -> Iterator[Any]:
-        return (value for _, value in self._cache.items())

@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator
 
 from planai.cache.about import PROFILES, About
+from planai.cache.answer import Answer, Limits
 from planai.cache.bundle import Bundle, Published
-from planai.cache.cache import Answer, Cache, CacheWarning, Limits
+from planai.cache.cache import Cache, CacheWarning
 from planai.cache.canonical import fields_of, ignored_fields, qualified
 from planai.cache.codec import Codec
 from planai.cache.counters import CacheStats

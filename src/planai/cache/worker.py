@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from planai.cache.answer import Hit
 from planai.cache.background import in_background
 from planai.cache.bundle import Bundle, Published
-from planai.cache.cache import Hit
 from planai.cache.flying import FlyingTaskWorker, as_owner
 from planai.cache.key import key_of
 from planai.cache.keyed import library_classes
