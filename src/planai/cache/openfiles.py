@@ -34,9 +34,14 @@ class OpenFiles:
         return len(self._holders)
 
     def add(self, holder: Holder) -> None:
-        """Take note that `holder` has opened its files."""
+        """Take note that `holder` has opened files."""
+        self.remove(holder)
         self._holders.append(weakref.ref(holder, self._drop))
-        for _ in range(len(self._holders) - _limit()):
+        self.close_all_but(_limit())
+
+    def close_all_but(self, count: int) -> None:
+        """Let the earliest let go of their files, unless they are in use, until only so many have some."""
+        for _ in range(len(self._holders) - count):
             try:
                 earliest = self._holders.popleft()
             except IndexError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -81,6 +82,13 @@ def connect(path: str, prepare: Prepare = lambda _: None) -> sqlite3.Connection:
         prepare(connection)
 
     return _prepared(sqlite3.connect(path, **_SETTINGS), set_up)
+
+
+def may_lack_files(error: Exception) -> bool:
+    """Tell whether a file could not be opened perhaps since too many were open, as many threads were opening some."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN
 
 
 def may_be_written(path: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from planai.cache.openfiles import OpenFiles
-from planai.cache.stores.connecting import Opened, Prepare, connect, identity, may_be_written, open_file
+from planai.cache.stores.connecting import Opened, Prepare, connect, identity, may_be_written, may_lack_files, open_file
 
 BESIDE = ("", "-wal", "-shm")
 """How the names of the files end that belong together."""
@@ -148,7 +148,7 @@ class Database:
                     self._close_connections()
                 finally:
                     self._writing.release()
-            return self._opened is None
+            return self._opened is None and self._writer is None
         finally:
             self._reading.release()
 
@@ -190,7 +190,13 @@ class Database:
         with self._writing:
             self._close_connections()
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._opened = open_file(self._path, self._prepare)
+        try:
+            self._opened = open_file(self._path, self._prepare)
+        except (OSError, sqlite3.OperationalError) as error:
+            if not may_lack_files(error):
+                raise
+            _open_files.close_all_but(0)
+            self._opened = open_file(self._path, self._prepare)
         self._file = self._opened.file
         _open_files.add(self)
         return self._opened
@@ -221,6 +227,8 @@ class Database:
         if self._writer is not None:
             self._writer.close()
         self._writer = connect(self._path)
+        if self._opened is None:  # which was let go since `open` was called
+            _open_files.add(self)
         self._writer_file = self._file
 
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
