@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from planai.events import Event, Stopped
+
+_LISTEN_SECONDS = 0.2
+"""How long to wait at a stretch: a signal that comes just before the wait would else be seen when it is over."""
 
 
 class Inbox:
@@ -35,9 +40,13 @@ class Inbox:
         Raises:
             queue.Empty: none came within `timeout` seconds.
         """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not self._events:
             try:
-                self._signal.get(timeout=timeout)
+                self._signal.get(timeout=min(_LISTEN_SECONDS, max(0.0, deadline - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= deadline:
+                    raise
             finally:  # whatever a handler of a signal raises there: else nobody would ever signal again
                 self._is_signalled = False  # before the next look: whoever adds an event from now on signals again
         return self._events.popleft()
