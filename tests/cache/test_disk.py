@@ -193,6 +193,24 @@ def test_a_replaced_cache_is_read(folder: Path, tmp_path: Path, make: Callable[[
     store.close()
 
 
+def test_a_cache_that_is_replaced_while_it_is_opened_is_read(folder: Path, tmp_path: Path) -> None:
+    put_aside(tmp_path / "other")
+    earlier = put_aside(folder)
+
+    def prepare_late(connection: sqlite3.Connection) -> None:
+        prepare(connection)
+        if folder.exists() and (tmp_path / "other").exists():  # the first time
+            folder.rename(tmp_path / "earlier")
+            (tmp_path / "other").rename(folder)
+
+    database = Database(earlier, prepare_late, lambda _: None)
+    database.write(lambda db: db.execute("UPDATE entries SET key = 'changed'"))
+    database.close()
+    assert keys_seen_by_another_process(folder) == {"changed"}
+    assert keys_seen_by_another_process(tmp_path / "earlier") == {"new"}
+    assert keys(DiskStore(folder)) == ["changed"]
+
+
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="_open leaves the writer, and the log, of the old file")
 def test_a_replaced_file_is_read_without_the_log_of_the_earlier_one(folder: Path, tmp_path: Path) -> None:
     store = DiskStore(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -54,8 +55,7 @@ def open_file(path: str, prepare: Prepare) -> Opened:
         sqlite3.Error: it cannot be read.
     """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return Opened(connect(path, prepare), identity(path, whole=False))
+        return _open_to_write(path, prepare)
     except OSError as error:
         if not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
             raise
@@ -106,6 +106,18 @@ def identity(path: str, *, whole: bool) -> tuple[int, ...]:
     if not whole:
         return status.st_dev, status.st_ino
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, _log_size(path)
+
+
+def _open_to_write(path: str, prepare: Prepare) -> Opened:
+    """Open a file that is there or not, and know which: another may take its place while it is being opened."""
+    while True:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        before = identity(path, whole=False)
+        connection = connect(path, prepare)
+        with contextlib.suppress(FileNotFoundError):
+            if identity(path, whole=False) == before:
+                return Opened(connection, before)
+        connection.close()
 
 
 def _open_to_read(path: str, prepare: Prepare) -> Opened:
