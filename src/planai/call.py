@@ -204,9 +204,8 @@ class Activation:
 _current: ContextVar[Activation | None] = ContextVar("planai_activation", default=None)
 
 
-def current_activation() -> Activation | None:
-    """Return the call that runs in this thread, or None."""
-    return _current.get()
+current_activation: Callable[[], Activation | None] = _current.get
+"""Returns the call that runs in this thread, or None."""
 
 
 def need_activation(what: str) -> Activation:

@@ -127,7 +127,7 @@ from planai.testing import run_inline
 class Bare:
     def __init__(self):
         inner = MemoryStore()
-        for verb in ("get", "put", "delete", "scan", "touch", "trim", "generation", "version", "close"):
+        for verb in ("get", "put", "delete", "scan", "touch", "trim", "generation", "begin", "version", "close"):
             setattr(self, verb, getattr(inner, verb))
 
 class Number(Task):

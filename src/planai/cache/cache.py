@@ -210,6 +210,11 @@ class Cache(MutableMapping[str, Any]):
         """Return how often the cache was cleared."""
         return self._guarded(self._store.generation, self._space) or 0
 
+    def begin(self, key: str) -> int | None:
+        """Return the generation to who is about to compute the answer at `key`; None where one may be there already."""
+        found: int | None = self._guarded(self._store.begin, self._space, key)
+        return found
+
     # ---- what people use
 
     def __getitem__(self, key: str) -> Any:

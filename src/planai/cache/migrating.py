@@ -6,6 +6,7 @@ from planai.cache.about import About, Profile, load_about
 from planai.cache.canonical import qualified
 from planai.cache.explaining import ExplainingTaskWorker
 from planai.cache.key import key_of
+from planai.cache.memo import per_class
 from planai.cache.store import Info
 from planai.task import Task
 
@@ -23,6 +24,12 @@ def may_be_migrated(old: Profile, new: Profile, *, accept_code: bool = False) ->
     changed = {name for name in old.parts.keys() | new.parts.keys() if old.parts.get(name) != new.parts.get(name)}
     accepted = {"code", "types", "outputs"} | ({"logic", "input"} if accept_code else set())
     return changed <= accepted and old.outputs.keys() == new.outputs.keys()
+
+
+@per_class
+def can_migrate(kind: type) -> bool:
+    """Tell whether a task class has a ``cache_migrate``."""
+    return hasattr(kind, "cache_migrate")
 
 
 class MigratingTaskWorker(ExplainingTaskWorker):

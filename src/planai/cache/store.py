@@ -122,6 +122,9 @@ class Store(Protocol):
     def generation(self, space: str) -> int:
         """Return how often the space was cleared."""
 
+    def begin(self, space: str, key: str) -> int | None:
+        """Return the `generation` to who is about to compute what belongs at `key`; None where there is a record."""
+
     def version(self) -> Hashable:
         """Return something that differs from before when records may have changed; None when that cannot be known."""
 

@@ -222,6 +222,17 @@ class StoringTaskWorker(TracingTaskWorker):
         """Say what the cache could not do."""
         warnings.warn(f"{self.name}: {text}", CacheWarning, stacklevel=2)
 
+    def _may_be_there(self, key: str) -> bool:
+        """Tell whether a look at `key` may find what the last one did not; else take note that none was there."""
+        activation = self._own_activation()
+        if activation is None or self._finder(None) is not None:  # which leads to another key
+            return True
+        generation = self.get_cache().begin(key)
+        if generation is None:
+            return True
+        activation.notes["generation"] = generation
+        return False
+
     def _refreshed(self) -> set[str]:
         """Return the keys whose answers were stored in the present run."""
         activation = current_activation()

@@ -14,7 +14,7 @@ from planai.cache.flying import FlyingTaskWorker, as_owner
 from planai.cache.key import key_of
 from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
-from planai.cache.migrating import may_be_migrated
+from planai.cache.migrating import can_migrate, may_be_migrated
 from planai.cache.reads import load_read, private_keys, read_of
 from planai.cache.reasons import MISFIT, REFRESH, REJECTED
 from planai.call import Activation, Router, need_activation
@@ -187,8 +187,9 @@ class CachedTaskWorker(FlyingTaskWorker):
 
         def compute() -> None:
             self._earlier_profiles()  # as they are before this is stored
-            consume()
             activation = need_activation("a call")
+            activation.notes.pop("generation", None)  # it may clear its cache, and store then
+            consume()
             if activation.lookup is not None and not activation.lookup.hit:
                 activation.lookup.reason = self._reason(key, activation.lookup.reason)
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
@@ -197,7 +198,7 @@ class CachedTaskWorker(FlyingTaskWorker):
 
     def _migrate(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
-        if self.mode() == "refresh" or not any(hasattr(kind, "cache_migrate") for kind in self.output_types):
+        if self.mode() == "refresh" or not any(map(can_migrate, self.output_types)):
             return False
         activation = need_activation("a call")
         if "parts" not in activation.notes:
@@ -216,11 +217,14 @@ class CachedTaskWorker(FlyingTaskWorker):
         return False
 
     def _is_there_now(self, key: str) -> bool:
-        return (self.mode() != "refresh" or key in self._refreshed()) and self.has(key)
+        if self.mode() == "refresh" and key not in self._refreshed():
+            return False
+        return self._may_be_there(key) and self.has(key)
 
     def _compute(self, key: str, task: Task) -> None:
         activation = need_activation("a call")
-        activation.notes["generation"] = self.get_cache().generation()
+        if "generation" not in activation.notes:
+            activation.notes["generation"] = self.get_cache().generation()
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.reason = self._reason(key, activation.lookup.reason)
         self._traced(task, self.consume_work)

@@ -20,6 +20,9 @@ from planai.executors.base import Perform, Post
 PATIENCE_SECONDS = 0.005
 """How long a call may wait before more threads are called in: the interval at which Python switches threads."""
 
+_LOOK_SECONDS = 0.05
+"""How long to look before the number of threads is changed: a single write that waits for the disk says little."""
+
 _SPARE = 0.5
 """Below so many processors in use, threads wait more than they work, and more of them get more done.
 
@@ -107,7 +110,7 @@ class ThreadExecutor:
             while not self._stopped and (taken := self._take()):
                 call, since = taken
                 now = time.perf_counter()
-                if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > PATIENCE_SECONDS:
+                if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > _LOOK_SECONDS:
                     self._adapt()
                 self._post(self._perform(call))
                 self._done += 1

@@ -99,6 +99,10 @@ class FixtureStore:
         """Return 0: nothing is computed while fixtures are cleared."""
         return 0
 
+    def begin(self, space: str, key: str) -> int | None:
+        """Return 0; None where there is a record."""
+        return 0 if self.peek(space, key) is None else None
+
     def version(self) -> Hashable:
         """Return None: others may change files at any time."""
         return None

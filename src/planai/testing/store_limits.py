@@ -112,6 +112,13 @@ class Limits(StoreTests):
         assert store.put("s", "a", record(b"in any case")) is True
         assert store.put("t", "a", record(b"of another space"), begun) is True
 
+    def test_who_is_about_to_compute_is_told_whether_it_is_there_already(self, store: Store) -> None:
+        assert store.begin("s", "a") == 0
+        store.put("s", "a", record())
+        assert (store.begin("s", "a"), store.begin("t", "a")) == (None, 0)
+        store.delete("s")
+        assert store.begin("s", "a") == 1
+
     # ---- against a model: a dict whose order is that of use
 
     @pytest.mark.parametrize("seed", range(12))

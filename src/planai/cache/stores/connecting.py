@@ -14,8 +14,8 @@ from urllib.parse import quote
 BUSY_SECONDS = 30.0
 """How long to wait for another process that is writing."""
 
-_LOGGED_PAGES = 2000
-"""How long the log gets until it is written into the file: 16 MB. With SQLite's 1000, a put takes a fifth longer."""
+_LOGGED_PAGES = 4000
+"""How long the log gets until it is written into the file: 16 MB. With a quarter of it, a put takes a fifth longer."""
 
 _RETRY_SECONDS = 0.005
 _OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
@@ -74,8 +74,6 @@ def connect(path: str, prepare: Prepare = lambda _: None) -> sqlite3.Connection:
     """Return a connection that writes."""
 
     def set_up(connection: sqlite3.Connection) -> None:
-        # Of a new file: three rows of 2 kB, where 4096 has room for one.
-        connection.execute("PRAGMA page_size = 8192")
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOGGED_PAGES}")

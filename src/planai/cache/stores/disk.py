@@ -32,6 +32,7 @@ _KEYS_AT_ONCE = 500
 _GET = """SELECT space, key, file, size, payload, stored, expires, stale, seconds, tokens, dollars, about
     FROM entries WHERE digest = ?"""
 _BEFORE = "SELECT (SELECT file FROM entries WHERE digest = ?), (SELECT cleared FROM spaces WHERE space = ?)"
+_BEGIN = "SELECT (SELECT cleared FROM spaces WHERE space = ?), EXISTS (SELECT 1 FROM entries WHERE digest = ?)"
 _PUT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_IF = """INSERT OR REPLACE INTO entries SELECT ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?
     WHERE ? = IFNULL((SELECT cleared FROM spaces WHERE space = ?), 0)"""
@@ -126,6 +127,11 @@ class DiskStore:
         """Return how often the space was cleared."""
         row = self._database.row("SELECT cleared FROM spaces WHERE space = ?", (to_column(space),))
         return 0 if row is None else int(row[0])
+
+    def begin(self, space: str, key: str) -> int | None:
+        """Return the generation; None where there is a record, or one that looks like it."""
+        cleared, is_there = self._database.row(_BEGIN, (to_column(space), number_of(space, key)))
+        return None if is_there else cleared or 0
 
     def version(self) -> Hashable:
         """Return what changes with every commit, also of other processes and of this object itself."""

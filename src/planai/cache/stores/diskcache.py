@@ -144,6 +144,11 @@ class DiskcacheStore:
         with self._opened() as cache:
             return _generation(cache, space)
 
+    def begin(self, space: str, key: str) -> int | None:
+        """Return the generation; None where there is a record."""
+        with self._opened() as cache:
+            return None if _name(_RECORD, space, key) in cache else _generation(cache, space)
+
     def version(self) -> Hashable:
         """Return None: diskcache does not tell whether another process has written."""
         return None

@@ -17,6 +17,7 @@ FOLDER = "values"
 ORPHANED_SECONDS = 3600.0
 """How old a file without a row has to be before it is removed: a younger one may be about to get its row."""
 
+_LOOK_SECONDS = 1.0
 _PART = ".part"
 _NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}(\.part)?")
 
@@ -29,16 +30,24 @@ class LargeFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
-        self._name = str(self.folder)
+        self._are_there = False
+        self._next_look = 0.0
 
     def are_there(self) -> bool:
-        """Tell whether there may be files: whether somebody has made the folder, as is done before the first one."""
-        return os.access(self._name, os.F_OK)  # half as long as Path.exists, at every put
+        """Tell whether there may be files: whether somebody has made the folder, as is done before the first one.
+
+        It is looked for once a second: a file that is forgotten meanwhile is an orphan, and swept.
+        """
+        if not self._are_there and time.monotonic() > self._next_look:
+            self._are_there = self.folder.exists()
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+        return self._are_there
 
     def write(self, number: int, payload: bytes) -> str:
         """Keep `payload`, and return the name of its file."""
         name = f"{number % 2**64:016x}-{secrets.token_hex(16)}"
         path = self.path(name)
+        self._are_there = True
         part = f"{path}{_PART}"
         try:
             with _create(part) as file:

@@ -114,6 +114,11 @@ class MemoryStore:
         """Return how often the space was cleared."""
         return self._cleared[space]
 
+    def begin(self, space: str, key: str) -> int | None:
+        """Return the generation; None where there is a record."""
+        with self._lock:
+            return None if (space, key) in self._kept else self._cleared[space]
+
     def version(self) -> Hashable:
         """Return always the same: nobody else has hands on a dict of this process."""
         return 0

@@ -88,6 +88,10 @@ class TieredStore:
                     self._generations[space] = found
             return found
 
+    def begin(self, space: str, key: str) -> int | None:
+        """Return the generation; None where the lower store has a record."""
+        return self._lower.begin(space, key)
+
     def version(self) -> Hashable:
         """Return the version of the lower store."""
         return self._lower.version()
