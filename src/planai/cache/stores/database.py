@@ -171,9 +171,17 @@ class Database:
         with self._reading:
             while True:
                 opened = self._current()
-                found = fetch(opened.connection.execute(sql, parameters))
+                found = self._select(opened, fetch, sql, parameters)
                 if not opened.is_watched or self.is_current():
                     return found
+
+    def _select(self, opened: Opened, fetch: Callable[[sqlite3.Cursor], T], sql: str, parameters: tuple[Any, ...]) -> T:
+        """Ask, if nobody writes, the connection that does: it need not read again what it has written itself."""
+        if self._writer is not None and not self._writing.locked():
+            with self._writing:
+                if self._writer is not None and self._writer_file == self._file:
+                    return fetch(self._writer.execute(sql, parameters))
+        return fetch(opened.connection.execute(sql, parameters))
 
     def _close_connections(self) -> None:
         for connection in (None if self._opened is None else self._opened.connection, self._writer):
