@@ -9,7 +9,7 @@ from typing import Any
 
 from planai.cache.memo import per_class
 from planai.cache.own import Own
-from planai.cache.touched import touched_by
+from planai.cache.touched import names_in, touched_by
 
 _NOT_WHILE_COMPUTING = frozenset({"__init__", "init", "completed", "model_post_init"})
 _START = "consume_work"
@@ -30,7 +30,7 @@ def computing_names(kind: type) -> frozenset[str]:
         name = waiting.pop()
         seen.add(name)
         for function in _functions(kind, name, own):
-            waiting |= _names_in(function.__code__) - seen - _NOT_WHILE_COMPUTING
+            waiting |= names_in(function.__code__) - seen - _NOT_WHILE_COMPUTING
     return frozenset(seen)
 
 
@@ -102,8 +102,3 @@ def _functions(kind: type, name: str, own: Own) -> Iterator[types.FunctionType]:
             function = inspect.unwrap(accessor) if callable(accessor) else accessor
             if isinstance(function, types.FunctionType):
                 yield function
-
-
-def _names_in(code: types.CodeType) -> set[str]:
-    inner = (_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return set(code.co_names).union(*inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dis
 import importlib
 import importlib.util
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from planai.cache.canonical import Anything, digest, encode
+from planai.cache.made_up import SUBCLASSES, is_special, may_mean_any_name, module_taken, takes_module
 
 MISSING = object()
 """Stands for what a name does not lead to."""
@@ -28,6 +30,12 @@ class Finder(Protocol):
     def value(self, value: Any) -> bytes:
         """Encode anything that code may refer to."""
 
+    def all_names(self, names: dict[str, Any]) -> bytes:
+        """Encode all that is in a dict of globals."""
+
+    def family(self, kind: Any) -> bytes:
+        """Encode the subclasses of `kind`; of what is no class those of all classes that are met."""
+
     def is_own_module(self, value: Any) -> bool:
         """Tell whether `value` is a module of the user's own."""
 
@@ -36,7 +44,11 @@ class Finder(Protocol):
 
 
 class Instructions:
-    """One function, whose instructions are gone through, and those of the functions inside it."""
+    """One function, whose instructions are gone through, and those of the functions inside it.
+
+    Attributes:
+        takes_unknown: whether it takes a module by a name that is made up while it runs.
+    """
 
     def __init__(self, finder: Finder, function: types.FunctionType) -> None:
         self._finder = finder
@@ -45,6 +57,7 @@ class Instructions:
         self._imports: dict[str, Any] = {}
         self._imported: Any = MISSING
         self._code = function.__code__
+        self.takes_unknown = False
 
     def forms(self) -> Iterator[bytes]:
         """Yield the instructions with what they mean, and what they look up."""
@@ -62,11 +75,13 @@ class Instructions:
                 yield from self._of(step.argval)
                 continue
             yield encode_argument(step.argval)
-            found, form = self._looked_up(steps, number, found)
+            before = found
+            found, form = self._looked_up(steps, number, before)
             is_followed = number + 1 < len(steps) and steps[number + 1].opname in _FOLLOWED
             if isinstance(found, types.ModuleType) and not is_followed:
                 form = self._finder.value(found)  # which is handed on: then all that is in it may be meant
             yield form
+            yield self._made_up(steps, number, before, found)
 
     def _looked_up(self, steps: list[dis.Instruction], number: int, before: Any) -> tuple[Any, bytes]:
         """Return what an instruction finds: a global, a closed-over name, an import, or an attribute of a module."""
@@ -82,17 +97,53 @@ class Instructions:
                 return self._imported, b""
             case "IMPORT_FROM" if self._finder.is_own_module(self._imported):
                 return self._import_from(name)
-            case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType):
+            case "IMPORT_FROM":
+                return _special_of(self._imported, name), b""
+            case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType) or is_special(before):
                 self._imports[name] = before
             case load if load.startswith(("LOAD_FAST", "LOAD_DEREF")):  # some newer ones are for two names at once
                 names = name if isinstance(name, tuple) else (name,)
                 return next((self._imports[one] for one in reversed(names) if one in self._imports), MISSING), b""
             case "LOAD_ATTR" | "LOAD_METHOD" if self._finder.is_own_module(before):
-                return self._finder.read(before, name)
+                return self._attribute(before, name)
+            case "LOAD_ATTR" | "LOAD_METHOD":
+                return _special_of(before, name), b""
         return MISSING, b""
 
+    def _made_up(self, steps: list[dis.Instruction], number: int, before: Any, found: Any) -> bytes:
+        """Encode what may be found by names that no instruction has, as far as that is known."""
+        step = steps[number]
+        if not step.opname.startswith("LOAD_"):
+            return b""
+        if step.argval == SUBCLASSES:
+            return self._finder.family(before)
+        if found is MISSING and step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            found = getattr(builtins, step.argval, MISSING)
+        if may_mean_any_name(step, found):
+            return self._finder.all_names(self._names)
+        if not takes_module(found, steps[number + 1 :]):
+            return b""
+        texts = module_taken(found, steps[number + 1 :], self._names.get)
+        if texts is None:
+            self.takes_unknown = True
+            return b""
+        package = self._names.get("__package__") or ""
+        name = importlib.util.resolve_name(texts[0], texts[-1] if len(texts) > 1 else package)
+        return b"".join(self._finder.value(self._load(one)) for one in (name, name.partition(".")[0]))
+
+    def _attribute(self, module: types.ModuleType, name: str) -> tuple[Any, bytes]:
+        """Return what a module of the user's own has, or makes when it is asked."""
+        found, form = self._finder.read(module, name)
+        if found is MISSING and hasattr(module, "__getattr__"):
+            try:
+                found = getattr(module, name)
+            except Exception:  # noqa: BLE001 - code that finds nothing fails when it runs, if it ever does
+                return MISSING, b""
+            form = self._finder.value(found)
+        return found, form
+
     def _import_from(self, name: str) -> tuple[Any, bytes]:
-        found, form = self._finder.read(self._imported, name)
+        found, form = self._attribute(self._imported, name)
         if found is MISSING:  # a module of a package, which nobody has imported yet
             found = self._load(f"{self._imported.__name__}.{name}")
         return found, form
@@ -117,6 +168,12 @@ class Instructions:
         except Exception:  # noqa: BLE001 - code that cannot be imported fails when it runs, if it ever does
             return MISSING
         return MISSING
+
+
+def _special_of(owner: Any, name: str) -> Any:
+    """Return an attribute of a module that is not the user's own, if it leads to more: nothing else is looked at."""
+    found = vars(owner).get(name, MISSING) if isinstance(owner, types.ModuleType) else MISSING
+    return found if isinstance(found, types.ModuleType) or is_special(found) else MISSING
 
 
 def instructions_of(code: types.CodeType) -> Iterator[dis.Instruction]:

@@ -22,6 +22,7 @@ from planai.cache.shown import short_text
 from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
 from planai.cache.state import INTERNAL
 from planai.call import current_activation
+from planai.errors import UnkeyableValue
 from planai.task import Task
 from planai.worker import TaskWorker
 
@@ -66,7 +67,10 @@ class KeyedTaskWorker(TaskWorker):
     # ---- what subclasses may override
 
     def extra_cache_key(self, task: Any) -> str:
-        """Return what decides the answer besides the task, the settings and the code."""
+        """Return what decides the answer besides the task, the settings and the code, such as the version of a plugin.
+
+        A worker with this method may take modules by names that are made up while it runs, whose edits nobody sees.
+        """
         return ""
 
     def get_cache_key(self, task: Any) -> str:
@@ -76,7 +80,8 @@ class KeyedTaskWorker(TaskWorker):
         where ``super().get_cache_key(task)`` is part of the result. Keys of different workers never meet.
 
         Raises:
-            UnkeyableValue: a field of the task, or a setting, has no identity; the message names it.
+            UnkeyableValue: a field of the task, or a setting, has no identity, or the code takes modules by names that
+                are made up while it runs; the message says where.
         """
         profile, parts = self.profile(type(task)), self.parts(task)
         activation = current_activation()
@@ -107,9 +112,9 @@ class KeyedTaskWorker(TaskWorker):
             "attributes": self._attributes().encode(),
         }
         if self.cache_code:
-            parts["code"] = f"{code_of_worker(type(self)).digest()}{self._code_held(reader)}".encode()
-            parts["input"] = code_of_model(kind).digest().encode()
-            parts["types"] = canonical([code_of_model(one).digest() for one in self.output_types])
+            parts["code"] = f"{self._code(code_of_worker(type(self)))}{self._code_held(reader)}".encode()
+            parts["input"] = self._code(code_of_model(kind)).encode()
+            parts["types"] = canonical([self._code(code_of_model(one)) for one in self.output_types])
         return parts
 
     def deciding_state(self) -> dict[str, Any]:
@@ -216,6 +221,18 @@ class KeyedTaskWorker(TaskWorker):
             known = first[f"{name}, filled"] = (value, found)
         return str(known[1])
 
+    def _code(self, identity: CodeIdentity) -> str:
+        """Return the digest of code, all of which can be followed, or is vouched for."""
+        found = identity.digest()
+        if identity.unknown() and type(self).extra_cache_key is KeyedTaskWorker.extra_cache_key:
+            functions = " and ".join(sorted(identity.unknown()))
+            raise UnkeyableValue(
+                f"the key of {self.name!r}: {functions} takes a module by a name that is made up while it runs, "
+                "so that an edit of that module would go unseen: name it in the code, "
+                "return what tells its versions apart from extra_cache_key, or set cache_code = False"
+            )
+        return found
+
     def _code_held(self, reader: Reader, known: type[Task] | None = None) -> str:
         """Return a digest of the code of what was read, as far as it is not a part of the key by itself.
 
@@ -231,7 +248,7 @@ class KeyedTaskWorker(TaskWorker):
             kinds = self._own_kinds(reader)
             if known is not None and kinds:
                 kinds = [kind for kind in kinds if kind not in code_of_model(known).kinds()]
-            codes = [code_of_model(kind).digest().encode() for kind in kinds]
+            codes = [self._code(code_of_model(kind)).encode() for kind in kinds]
             if reader.functions:
                 codes.append(code_of_worker(type(self)).of_objects(reader.functions).encode())
             found = digest(*codes) if codes else ""

@@ -4,11 +4,12 @@ Comments, blank lines, docstrings, line numbers and file paths change nothing. A
 function, default argument, closure or module constant does; changing it back gives the earlier identity again.
 
 Code is followed by the names that it uses and the values that these have: through containers, bound methods, partials,
-the attributes of objects, and modules that are handed on. What is named only while the code runs is not seen, and an
-edit of it gives the earlier answer: a function from ``globals()["name"]``, a class from ``__subclasses__()``, a module
-from ``importlib.import_module(name)``, a text for ``eval``, a file. Put such things into a table that the worker uses,
-or let `KeyedTaskWorker.extra_cache_key` tell them apart. Of what has no state to be had, such as a generator of random
-numbers, an iterator, a logger, a lock or a connection, the class alone counts.
+the attributes of objects, and modules that are handed on. Where a name is made up while the code runs, all counts that
+it may mean: of ``globals()`` and ``eval`` what the module has, of ``__subclasses__()`` the classes that there are, of
+``import_module("name")`` what is in that module. Where nobody knows, as of ``import_module(name)``, keys are refused.
+
+Files that code reads are not seen: let `KeyedTaskWorker.extra_cache_key` tell them apart. Of what has no state to be
+had, such as a generator of random numbers, an iterator, a logger, a lock or a connection, the class alone counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from planai.cache.made_up import subclasses_of
 from planai.cache.memo import per_class
 from planai.cache.places import look_up
 from planai.cache.walk import Place, Walk
@@ -74,6 +76,13 @@ class CodeIdentity:
         """Return the classes of the user's own that the code reaches."""
         return self._present().walk.kinds
 
+    def unknown(self) -> set[str]:
+        """Return the functions that take a module by a name which is made up while they run: nobody can follow that.
+
+        They are those of the last look, such as by `digest`.
+        """
+        return (self._known or self._present()).walk.unknown
+
     def of_objects(self, values: Iterable[Any]) -> str:
         """Return a digest of objects that the code uses: of data by value, of others by state, and of their code."""
         return Walk(self._root, with_fields=True).digest_of(list(values))
@@ -113,6 +122,7 @@ class CodeIdentity:
         return (
             any(look_up(place, name) is not found for place, name, found in walk.reads)
             or any(len(vars(place)) != size for place, size in walk.sizes)
+            or any(list(subclasses_of(kind)) != names for kind, names in walk.families.items())
             or (bool(walk.held) and self._look_at(walk)[1] != known.contents)
         )
 

@@ -60,6 +60,12 @@ def touched_by(code: types.CodeType, me: str | None = None) -> Touched:
     return Touched(*(frozenset().union(*paths) - hidden for paths in zip(own, *inner, strict=True)))
 
 
+def names_in(code: types.CodeType) -> set[str]:
+    """Return the names that `code`, and the functions inside it, use: of attributes as of globals."""
+    inner = (names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*inner)
+
+
 class _Pass:
     """One pass over the instructions of a code object."""
 

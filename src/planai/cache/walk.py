@@ -7,6 +7,7 @@ comes to an end, and equal values are alike whether they are shared or not.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,11 +18,13 @@ from pydantic_core import PydanticUndefined
 from planai.cache.canonical import Above, Anything, digest, encode, frame, qualified
 from planai.cache.changes import changed_names, filled_names, first_values, idle_code
 from planai.cache.instructions import MISSING, Instructions, short_digest
+from planai.cache.made_up import subclasses_of
 from planai.cache.names import module_name
 from planai.cache.own import Own, is_machinery
 from planai.cache.places import OF_FUNCTIONS, changes_of, look_up
 from planai.cache.shown import short_text
 from planai.cache.state import state_of
+from planai.cache.touched import names_in
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
@@ -54,6 +57,8 @@ class Walk:
         outline: a short digest of each function, and the value of each constant, by name.
         names: all names that the code uses.
         kinds: the classes that were reached.
+        families: classes whose subclasses count, with the names of these.
+        unknown: functions that take a module by a name that is made up while they run.
     """
 
     def __init__(
@@ -73,6 +78,9 @@ class Walk:
         self.outline: dict[str, str] = {}
         self.names: set[str] = set()
         self.kinds: set[type] = set()
+        self.families: dict[type, list[str]] = {}
+        self.unknown: set[str] = set()
+        self._asks_for_families = False
         self._root = root
         self._with_fields = with_fields
         self._opaque = opaque
@@ -124,6 +132,26 @@ class Walk:
         if type(value) not in _SCALARS and value is not PydanticUndefined and not isinstance(value, _FIXED):
             self.held.append(value)
         return self.value(value)
+
+    def all_names(self, names: dict[str, Any]) -> bytes:
+        """Encode all that is in a dict of globals."""
+        module = sys.modules.get(names.get("__name__", ""))
+        if module is not None and vars(module) is names:
+            return self.value(module)
+        forms = [name.encode() + self.read(names, name)[1] for name in sorted(names) if not name.startswith("__")]
+        return digest(*forms).encode()
+
+    def family(self, kind: Any) -> bytes:
+        """Encode the subclasses of `kind`; of what is no class those of all classes that are met."""
+        if not isinstance(kind, type):
+            self._asks_for_families = True
+            return b""
+        members = subclasses_of(kind)
+        self.families[kind] = list(members)
+        for member in members.values():
+            self._meet(member)
+            self.family(member)
+        return digest(*(name.encode() for name in members)).encode()
 
     def is_own_module(self, value: Any) -> bool:
         """Tell whether `value` is a module of the user's own."""
@@ -203,6 +231,9 @@ class Walk:
                 yield from self._module(value)
             else:
                 yield from self._function(value)
+            if self._asks_for_families and number + 1 == len(self._met):
+                for kind in sorted(self.kinds - self.families.keys(), key=qualified):
+                    yield self.family(kind)
 
     def _class(self, kind: type) -> Iterator[bytes]:
         """Encode the attributes of a class; its bases are met, and encoded in their turn."""
@@ -258,13 +289,15 @@ class Walk:
 
     def _function(self, function: types.FunctionType) -> Iterator[bytes]:
         self.reads += [(function, name, getattr(function, name)) for name in OF_FUNCTIONS]
-        self.names.update(_names_in(function.__code__))
+        self.names.update(names_in(function.__code__))
         if function.__code__ not in idle_code(self._root):
             self._note_changes(function)
-        yield self.hold(function.__defaults__)
-        yield self.hold(function.__kwdefaults__)
+        yield from map(self.hold, (function.__defaults__, function.__kwdefaults__))
         self.outline[f"{module_name(function.__module__)}.{function.__qualname__}"] = short_digest(function)
-        yield from Instructions(self, function).forms()
+        instructions = Instructions(self, function)
+        yield from instructions.forms()
+        if instructions.takes_unknown and function.__code__ not in idle_code(self._root):
+            self.unknown.add(f"{module_name(function.__module__)}.{function.__qualname__}")
         self.sizes.append((function, len(vars(function))))
         for name in sorted(vars(function)):
             if not (name.startswith("__") and name.endswith("__")):
@@ -310,11 +343,6 @@ class _Reader(Anything):
         """Return what an object consists of; what calls change of it as it was at first."""
         found = state_of(value)
         return found and {name: self._walk.first_of(value, name, item) for name, item in found.items()}
-
-
-def _names_in(code: types.CodeType) -> set[str]:
-    inner = (_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return set(code.co_names).union(*inner)
 
 
 def _is_code(value: Any) -> bool:
