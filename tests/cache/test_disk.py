@@ -211,15 +211,40 @@ def test_a_cache_that_is_replaced_while_it_is_opened_is_read(folder: Path, tmp_p
     assert keys(DiskStore(folder)) == ["changed"]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="_open leaves the writer, and the log, of the old file")
 def test_a_replaced_file_is_read_without_the_log_of_the_earlier_one(folder: Path, tmp_path: Path) -> None:
     store = DiskStore(folder)
     store.put("s", "old", record("old"))
     put_aside(tmp_path / "other").replace(folder / FILE)
     try:
         assert (text(store, "new"), text(store, "old")) == ("new", None)
+        store.put("s", "more", record())
     finally:
         store.close()
+    assert keys_seen_by_another_process(folder) == {"new", "more"}
+
+
+def test_the_log_of_whoever_uses_the_new_file_already_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    store = DiskStore(folder)
+    store.put("s", "old", record("old"))
+    put_aside(tmp_path / "other").replace(folder / FILE)
+    for ending in ("-wal", "-shm"):
+        (folder / f"{FILE}{ending}").unlink()
+    other = DiskStore(folder)
+    other.put("s", "more", record())  # into a log of its own
+    assert (text(store, "more"), text(store, "old")) == ("x", None)
+    other.close()
+    store.close()
+    assert keys_seen_by_another_process(folder) == {"new", "more"}
+
+
+def test_a_file_that_is_removed_alone_is_made_anew(folder: Path) -> None:
+    store = DiskStore(folder)
+    store.put("s", "old", record("old"))
+    (folder / FILE).unlink()
+    store.put("s", "new", record("new"))
+    assert (text(store, "new"), text(store, "old")) == ("new", None)
+    store.close()
+    assert keys_seen_by_another_process(folder) == {"new"}
 
 
 # ---- large payloads

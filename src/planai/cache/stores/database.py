@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,6 +74,7 @@ class Database:
         self._waiting: deque[_Ticket] = deque()
         self._opened: Opened | None = None
         self._file: tuple[int, ...] | None = None
+        self._beside: dict[str, tuple[int, ...]] = {}
         self._writer: sqlite3.Connection | None = None
         self._writer_file: tuple[int, ...] | None = None
 
@@ -197,6 +199,7 @@ class Database:
     def _open(self) -> Opened:
         with self._writing:
             self._close_connections()
+            self._remove_old_log()
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._opened = open_file(self._path, self._prepare)
@@ -206,8 +209,17 @@ class Database:
             _open_files.close_all_but(0)
             self._opened = open_file(self._path, self._prepare)
         self._file = self._opened.file
+        self._beside = _identities(self._path + ending for ending in BESIDE[1:])
         _open_files.add(self)
         return self._opened
+
+    def _remove_old_log(self) -> None:
+        """Remove the log of a file that was replaced, which SQLite left there: it would write it into the new one."""
+        if not self.is_current():
+            for path, known in self._beside.items():
+                if _identities([path]).get(path) == known:
+                    Path(path).unlink(missing_ok=True)
+        self._beside = {}
 
     # ---- writing
 
@@ -260,6 +272,15 @@ class Database:
             ticket.done = True
         for follow in transaction.on_commit:
             follow()
+
+
+def _identities(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return which files are at `paths`, as far as there are any."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = identity(path, whole=False)
+    return found
 
 
 class _Ticket:
