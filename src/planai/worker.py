@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import logging
@@ -10,7 +11,7 @@ import types
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -97,8 +98,32 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
             _refuse_unknown(type(self), error)
             raise
         self.__dict__.update(early)
-        self.__dict__["_lock"] = threading.RLock()
-        self.__dict__["_wirings"] = []
+        self.__dict__.update(self._begin())
+
+    def _begin(self) -> dict[str, Any]:
+        """Return what this object has for itself, and no copy of it takes over."""
+        return {"_lock": threading.RLock(), "_wirings": []}
+
+    # A copy, also one in another process, is a worker of its own: in no graph yet, and with nothing open.
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        apart = self._begin().keys()
+        return state | {"__dict__": {name: item for name, item in state["__dict__"].items() if name not in apart}}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__.update(self._begin())
+
+    def __copy__(self) -> Self:
+        made = type(self).__new__(type(self))
+        made.__setstate__({name: copy.copy(part) for name, part in self.__getstate__().items()})
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        known = {} if memo is None else memo
+        made = known[id(self)] = type(self).__new__(type(self))  # before the rest, which may lead back here
+        made.__setstate__(copy.deepcopy(self.__getstate__(), known))
+        return made
 
     # Workers are told apart by identity: two with the same settings are two steps of a graph.
     def __eq__(self, other: object) -> bool:

@@ -147,3 +147,14 @@ def test_an_attribute_that_is_only_read_decides_though_others_are_filled(tmp_pat
     assert outcome(worker) == (0, [Number(value=2)])
     worker.table["factor"] = 5
     assert outcome(worker) == (0, [Number(value=5)])
+
+
+class OfFew(OfAttributes):
+    def should_cache(self, task: Any) -> bool:
+        return bool(task.value == 1)
+
+
+def test_a_call_that_is_not_cached_changes_no_key_of_the_others(tmp_path: Path) -> None:
+    worker = OfFew(cache_dir=tmp_path)
+    run_inline(worker, Number(value=5))
+    assert [outcome(worker)[0], outcome(OfFew(cache_dir=tmp_path))[0]] == [0, 1]

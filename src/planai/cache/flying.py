@@ -18,9 +18,8 @@ _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 class FlyingTaskWorker(MigratingTaskWorker):
     """A worker that computes once what is asked of it several times at once, in this process or another."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.__dict__["_flight"] = None
+    def _begin(self) -> dict[str, Any]:
+        return super()._begin() | {"_flight": None}
 
     def _once(self, key: str, compute: Callable[[], None], find: Callable[[], bool]) -> None:
         """Compute, unless somebody else does just now, and then find what that has stored.

@@ -64,6 +64,10 @@ class KeyedTaskWorker(TaskWorker):
         super().__init__(**settings)
         self.__dict__["_first"] = {}
 
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__["_first"] = dict(self.__dict__["_first"])  # what calls change later is up to each copy
+
     # ---- what subclasses may override
 
     def extra_cache_key(self, task: Any) -> str:

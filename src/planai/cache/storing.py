@@ -63,9 +63,11 @@ class StoringTaskWorker(TracingTaskWorker):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.__dict__["_cache"] = None
         if self.debug_cache:
             _show_debug(self.logger)
+
+    def _begin(self) -> dict[str, Any]:
+        return super()._begin() | {"_cache": None}
 
     @field_validator("cache_store")
     @classmethod

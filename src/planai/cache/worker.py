@@ -147,6 +147,7 @@ class CachedTaskWorker(FlyingTaskWorker):
         hand: ByHand = self.__dict__["_by_hand"]
         mode = self.mode()
         if not self.should_cache(task):
+            self._see_first(task)
             self.consume_work(task)
             return
         if hand.looks and hand.stores:
@@ -166,6 +167,13 @@ class CachedTaskWorker(FlyingTaskWorker):
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
         compute, replay = partial(self._compute, key, task), partial(self._replay, key, waited=True)
         self._once(key, compute, lambda: self._is_there_now(key) and replay())
+
+    def _see_first(self, task: Task) -> None:
+        """See once in a run what counts in keys as it was at first, before a call without a key changes it."""
+        notes = need_activation("a call").scope.notes
+        if notes.setdefault((self, "seen first"), task) is task:
+            with contextlib.suppress(UnkeyableValue):
+                self.profile(type(task))
 
     def _let_it_answer(self, task: Task) -> None:
         """Let a worker compute that asks its cache itself; of equal calls in flight, only one that finds nothing."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import pickle
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,11 +168,46 @@ def test_a_process_that_a_script_starts_shares_its_answers(tmp_path: Path, metho
     assert hits == "1"
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="found: a worker holds an RLock, and cannot be sent anywhere")
-def test_a_worker_can_be_sent_to_another_process(folder: Path) -> None:
+class Times(Double):
+    factor: int = 2
+
+
+def sent(worker: Double) -> Double:
+    """Send a worker to another process and back."""
+    found: Double = pickle.loads(pickle.dumps(worker))
+    return found
+
+
+COPIES: dict[str, Callable[[Double], Double]] = {
+    "sent": sent,
+    "copied": copy.copy,
+    "copied deeply": copy.deepcopy,
+    "copied by pydantic": lambda worker: worker.model_copy(deep=True),
+}
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_worker_that_has_computed_shares_its_answers(
+    folder: Path, make: Callable[[Double], Double]
+) -> None:
     worker = Double(cache_dir=folder)
+    if make in (sent, copy.deepcopy):  # else the copy would hold the other one
+        worker.itself = worker
     run(worker, ONE)
-    assert figures(run(pickle.loads(pickle.dumps(worker)), ONE)) == (1, 0)
+    other = make(worker)
+    assert figures(run(other, ONE)) == (1, 0)
+    assert (other == worker, other.lock is worker.lock) == (False, False)
+    assert figures(run(other, Number(value=2), Number(value=3))) == (0, 2)
+    assert figures(run(worker, Number(value=2), Number(value=3))) == (2, 0)
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_a_copy_with_another_setting_has_answers_of_its_own(folder: Path, make: Callable[[Double], Double]) -> None:
+    worker = Times(cache_dir=folder)
+    run(worker, ONE)
+    other = make(worker)
+    other.factor = 3
+    assert figures(run(other, ONE)) == (0, 1)
 
 
 def test_tasks_and_results_can_be_sent_to_another_process(folder: Path) -> None:
