@@ -434,6 +434,16 @@ def test_xml_escapes_and_nests() -> None:
     assert root.findtext("note") == ""
 
 
+def test_xml_shows_what_json_does_not_know_by_its_text() -> None:
+    class Held(Task):
+        thing: Any
+        is_open: bool = True
+
+    root = ET.fromstring(Held(thing=Thing()).model_dump_xml())
+    assert "Thing object" in (root.findtext("thing") or "")
+    assert root.findtext("is_open") == "true"
+
+
 def test_lineage_is_no_attribute_that_a_field_could_hide() -> None:
     class Odd(Task):
         provenance_: str

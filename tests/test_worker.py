@@ -224,3 +224,39 @@ def test_a_worker_in_two_graphs_runs_in_both() -> None:
         graph.add_workers(worker).set_sink(worker, Number)
     outputs = [graph.run([(worker, Number(value=3))], executor="inline").outputs for graph in graphs]
     assert outputs == [[Number(value=6)], [Number(value=6)]]
+
+
+def test_a_registered_consumer_gets_what_is_published() -> None:
+    class Keep(TaskWorker):
+        output_types = [Text]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Text(text=str(task.value)))
+
+    double, keep = Double(), Keep()
+    graph = Graph().add_workers(double, keep)
+    double.register_consumer(Number, keep)
+    graph.set_sink(keep, Text)
+    assert graph.run([(double, Number(value=4))], executor="inline").outputs == [Text(text="8")]
+
+
+def test_a_consumer_is_registered_for_what_both_know_only() -> None:
+    double, silent = Double(), Silent()
+    Graph().add_workers(double, silent)
+    with pytest.raises(TypeError, match="pass a Task class"):
+        double.register_consumer(int, silent)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="'Silent' consumes 'Number', and no 'Text'"):
+        double.register_consumer(Text, silent)
+    with pytest.raises(ValueError, match="'Silent' publishes nothing, and no 'Number' for 'Double'"):
+        silent.register_consumer(Number, double)
+
+
+def test_a_consumer_is_asked_whether_it_consumes_a_type() -> None:
+    class SubNumber(Number):
+        """A number, too."""
+
+    assert Double().validate_task(Number, Silent()) == (True, None)
+    assert Double().validate_task(SubNumber, Silent()) == (True, None)
+    fits, problem = Double().validate_task(Text, Silent())
+    assert not fits
+    assert isinstance(problem, TypeError)

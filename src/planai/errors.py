@@ -4,6 +4,7 @@
 
     PlanaiError
     ├── ConfigurationError (ValueError)   a setting or an argument that cannot be meant
+    │   ├── TypeMismatch (TypeError)      a task type that is none, or that a worker does not consume
     │   └── WiringError                   all wiring mistakes of one graph, raised together
     ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
     ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
@@ -31,6 +32,10 @@ class PlanaiError(Exception):
 
 class ConfigurationError(PlanaiError, ValueError):
     """A setting or an argument that cannot be meant."""
+
+
+class TypeMismatch(ConfigurationError, TypeError):
+    """A class is given as a task type and is none, or a worker does not consume it."""
 
 
 class WiringError(ConfigurationError):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
-from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from planai.provenance import ROOT, Provenance, ProvenanceChain
 from planai.trace import Watch
+from planai.xml import to_xml
 
 T = TypeVar("T", bound="Task")
 
@@ -190,10 +190,9 @@ class Task(BaseModel):
             <item>x</item>
           </tags>
         </Page>
+        <BLANKLINE>
         """
-        root = _element(type(self).__name__, self.model_dump(mode="json"))
-        ET.indent(root)
-        return ET.tostring(root, encoding="unicode")
+        return to_xml(type(self).__name__, self.model_dump(mode="json", fallback=str))
 
 
 _SLOT = Task.__dict__["_lineage"]
@@ -321,14 +320,3 @@ def _inputs(task: Task) -> Iterator[Task]:
         if lineage.previous is not None:
             yield lineage.previous
         current = lineage.previous
-
-
-def _element(tag: str, value: Any) -> ET.Element:
-    element = ET.Element(tag)
-    if isinstance(value, dict):
-        element.extend(_element(str(key), item) for key, item in value.items())
-    elif isinstance(value, list):
-        element.extend(_element("item", item) for item in value)
-    elif value is not None:
-        element.text = str(value)
-    return element

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
-from planai.errors import ConfigurationError, OutsideCallError, PublishError
+from planai.errors import ConfigurationError, OutsideCallError, PublishError, TypeMismatch
 from planai.settings import WorkerMeta
 from planai.task import ClassNameAttribute, Task
 
@@ -214,6 +214,32 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
     def sink(self, output_type: type[Task], notify: SinkCallback | None = None) -> None:
         """Collect what this worker publishes of `output_type`; see `Graph.set_sink`."""
         self._wiring().set_sink(self, output_type, notify)
+
+    def register_consumer(self, task_cls: type[Task], consumer: TaskWorker) -> None:
+        """Let `consumer` get what this worker publishes of `task_cls`; `next` does the same with fewer words.
+
+        Raises:
+            TypeMismatch: `task_cls` is no Task class, or `consumer` does not consume it.
+            ConfigurationError: this worker does not publish it.
+        """
+        if not (inspect.isclass(task_cls) and issubclass(task_cls, Task)):
+            raise TypeMismatch(f"{task_cls!r} is registered for {self.name!r}: pass a Task class")
+        _, problem = self.validate_task(task_cls, consumer)
+        if problem is not None:
+            raise problem
+        if not issubclass(task_cls, tuple(self.output_types)):
+            raise ConfigurationError(
+                f"{self.name!r} publishes {type_names(self.output_types)}, and no {task_cls.__name__!r} "
+                f"for {consumer.name!r}: add the type to its output_types"
+            )
+        self.next(consumer)
+
+    def validate_task(self, task_cls: type[Task], consumer: TaskWorker) -> tuple[bool, Exception | None]:
+        """Return whether `consumer` consumes `task_cls`, and the error that says what it consumes if it does not."""
+        accepted = consumer.get_task_classes()
+        if issubclass(task_cls, tuple(accepted)):
+            return True, None
+        return False, TypeMismatch(f"{consumer.name!r} consumes {type_names(accepted)}, and no {task_cls.__name__!r}")
 
     def attach(self, wiring: Wiring) -> None:
         """Remember the graph that the worker was added to. Graphs call this.

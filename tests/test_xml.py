@@ -1,0 +1,45 @@
+"""XML of plain data: its shape, and that it can always be parsed."""
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planai.xml import to_xml
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+PLAIN = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_the_shape_is_that_of_the_data() -> None:
+    data = {"url": "a<b>&", "tags": ["x", None], "sub": {"empty": {}, "none": []}, "open": False}
+    assert to_xml("page", data) == (
+        "<page>\n  <url>a&lt;b&gt;&amp;</url>\n  <tags>\n    <item>x</item>\n    <item/>\n  </tags>\n"
+        "  <sub>\n    <empty/>\n    <none/>\n  </sub>\n  <open>false</open>\n</page>\n"
+    )
+
+
+def test_text_that_ends_like_a_tag_stays_as_it_is() -> None:
+    root = ET.fromstring(to_xml("page", {"text": "a />b"}))
+    assert root.findtext("text") == "a />b"
+
+
+def test_names_and_characters_that_xml_does_not_know_are_replaced() -> None:
+    root = ET.fromstring(to_xml("a page", {"1st key": "\x00\ud800", "é:²": 1, "": 2, 3: 4}))
+    assert root.tag == "a_page"
+    assert [(element.tag, element.text) for element in root] == [
+        ("_1st_key", "??"),
+        ("___", "1"),
+        ("_", "2"),
+        ("_3", "4"),
+    ]
+
+
+@given(st.text(max_size=6), PLAIN)
+def test_whatever_comes_out_can_be_parsed(tag: str, value: Any) -> None:
+    ET.fromstring(to_xml(tag, value))
