@@ -1,0 +1,1 @@
+"""Workspaces: folders that models may work in, and cannot leave."""
