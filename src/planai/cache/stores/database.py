@@ -7,6 +7,7 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ from planai.cache.stores.connecting import Opened, Prepare, connect, identity, m
 
 BESIDE = ("", "-wal", "-shm")
 """How the names of the files end that belong together."""
+
+_TRUST_SECONDS = 0.002
+"""How long after a look at the file another is not worth its while before a write: a look takes as long as a lock."""
 
 _open_files = OpenFiles()
 
@@ -73,6 +77,7 @@ class Database:
         self._writing = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._opened: Opened | None = None
+        self._seen = 0.0
         self._file: tuple[int, ...] | None = None
         self._beside: dict[str, tuple[int, ...]] = {}
         self._writer: sqlite3.Connection | None = None
@@ -109,6 +114,8 @@ class Database:
             OSError: they cannot.
         """
         with self._reading:
+            if time.monotonic() - self._seen < _TRUST_SECONDS and self._opened is not None and self._opened.is_writable:
+                return  # it was there when an answer was looked for, and nobody can see to it that it stays
             if not self._current().is_writable and not (may_be_written(self._path) and self._open().is_writable):
                 raise PermissionError(errno.EACCES, "the cache can be read, but not written", self._path)
 
@@ -116,7 +123,9 @@ class Database:
         """Tell whether the file that was opened is still the one in the folder."""
         is_watched = self._opened is not None and self._opened.is_watched
         try:
-            return self._file == identity(self._path, whole=is_watched)
+            is_same = self._file == identity(self._path, whole=is_watched)
+            self._seen = time.monotonic() if is_same else 0.0
+            return is_same
         except FileNotFoundError:
             return False
 

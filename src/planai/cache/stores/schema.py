@@ -65,10 +65,8 @@ def _quoted(name: str) -> str:
 
 def number_of(space: str, key: str) -> int:
     """Return the number under which a row is found: 8 bytes of a digest of both."""
-    encoded = space.encode("utf-8", "surrogatepass")
-    hashed = hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8)
-    hashed.update(key.encode("utf-8", "surrogatepass"))
-    return int.from_bytes(hashed.digest(), "big", signed=True)
+    name = f"{len(space)} {space}{key}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def to_column(text: str) -> str | bytes:
