@@ -36,6 +36,14 @@ def store(folder: Path) -> Iterator[DiskcacheStore]:
     made.close()
 
 
+def test_to_read_where_nothing_is_makes_nothing(folder: Path, store: DiskcacheStore) -> None:
+    assert (store.get("s", "a"), store.scan(), store.scan("s", ["a"]), store.generation("s")) == (None, [], [], 0)
+    store.close()
+    assert not folder.exists()
+    assert store.put("s", "a", record())
+    assert [info.key for info in store.scan()] == ["a"]
+
+
 class Exploit:
     """Makes a folder when it is unpickled."""
 

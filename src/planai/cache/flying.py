@@ -47,7 +47,10 @@ class FlyingTaskWorker(MigratingTaskWorker):
 
     def _flights(self) -> Flights:
         over = override()
-        wanted = (self.cache_dir, self.cache_store if over is None else over.store)
+        store = self.cache_store if over is None else over.store
+        if self.mode() == "read_only":
+            store = "memory"  # nothing is written, also no lock; nor is there anything that other processes wait for
+        wanted = (self.cache_dir, store)
         known: tuple[object, Flights] | None = self.__dict__["_flight"]
         if known is None or known[0] != wanted:
             known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))

@@ -93,6 +93,18 @@ def test_read_only_replays_and_stores_nothing(folder: Path, way: str, monkeypatc
     assert [worker.is_cached(Number(value=value)) for value in (1, 2)] == [True, False]
 
 
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+@pytest.mark.parametrize("store", ["sqlite", "diskcache"])
+@pytest.mark.parametrize("mode", ["read_only", "replay", "off"])
+def test_what_stores_nothing_makes_no_file(folder: Path, mode: str, store: str, executor: str) -> None:
+    worker = Draw(cache_dir=folder, cache_store=store)
+    run(worker, *[ONE] * 3, cache_mode=mode, executor=executor)
+    assert not worker.is_cached(ONE)
+    assert worker.explain(ONE).reason == "nothing is stored by this worker"
+    assert len(worker.get_cache()) == 0
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_replay_computes_nothing_and_explains_a_miss(folder: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Draw(cache_dir=folder, num_retries=2)

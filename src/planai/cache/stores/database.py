@@ -51,7 +51,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 
 class Database:
-    """The file at `path`, private to its owner, wherever it is gone made anew by the next use.
+    """The file at `path`, private to its owner, wherever it is gone made anew by the next write; reading makes nothing.
 
     A file that cannot be written is read. One that has not been used for long is closed where too many are open.
 
@@ -85,11 +85,11 @@ class Database:
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
         """Return the first row of a select, or None."""
-        return self._fetch(sqlite3.Cursor.fetchone, sql, parameters)
+        return self._fetch(sqlite3.Cursor.fetchone, sql, parameters, None)
 
     def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Return all rows of a select."""
-        return self._fetch(sqlite3.Cursor.fetchall, sql, parameters)
+        return self._fetch(sqlite3.Cursor.fetchall, sql, parameters, [])
 
     def write(self, operation: Operation, alone: Statement | None = None) -> Any:
         """Let `operation` be part of the next transaction, and return its result when that is on disk.
@@ -116,18 +116,21 @@ class Database:
         with self._reading:
             if time.monotonic() - self._seen < _TRUST_SECONDS and self._opened is not None and self._opened.is_writable:
                 return  # it was there when an answer was looked for, and nobody can see to it that it stays
-            if not self._current().is_writable and not (may_be_written(self._path) and self._open().is_writable):
+            opened = self._there() or self._open()
+            if not opened.is_writable and not (may_be_written(self._path) and self._open().is_writable):
                 raise PermissionError(errno.EACCES, "the cache can be read, but not written", self._path)
 
     def is_current(self) -> bool:
         """Tell whether the file that was opened is still the one in the folder."""
         is_watched = self._opened is not None and self._opened.is_watched
+        self._seen = 0.0
         try:
             is_same = self._file == identity(self._path, whole=is_watched)
-            self._seen = time.monotonic() if is_same else 0.0
-            return is_same
         except FileNotFoundError:
             return False
+        if is_same:
+            self._seen = time.monotonic()
+        return is_same
 
     def version(self) -> Hashable:
         """Return what changes with every commit of any connection; None while the file is not open."""
@@ -178,10 +181,12 @@ class Database:
 
     # ---- connections: one that reads and one that writes, each used under its lock
 
-    def _fetch(self, fetch: Callable[[sqlite3.Cursor], T], sql: str, parameters: tuple[Any, ...]) -> T:
+    def _fetch(self, fetch: Callable[[sqlite3.Cursor], T], sql: str, parameters: tuple[Any, ...], nothing: T) -> T:
         with self._reading:
             while True:
-                opened = self._current()
+                opened = self._there()
+                if opened is None:
+                    return nothing
                 found = self._select(opened, fetch, sql, parameters)
                 if not opened.is_watched or self.is_current():
                     return found
@@ -201,9 +206,11 @@ class Database:
         self._opened = self._writer = self._writer_file = None
         _open_files.remove(self)
 
-    def _current(self) -> Opened:
-        """Return the reader of the file that is in the folder now, which may have been removed or replaced."""
-        return self._opened if self._opened is not None and self.is_current() else self._open()
+    def _there(self) -> Opened | None:
+        """Return the reader of the file that is in the folder now, if there is one: it may have been replaced."""
+        if self._opened is not None and self.is_current():
+            return self._opened
+        return self._open() if _identities([self._path]) else None
 
     def _open(self) -> Opened:
         with self._writing:

@@ -130,7 +130,8 @@ class DiskStore:
 
     def begin(self, space: str, key: str) -> int | None:
         """Return the generation; None where there is a record, or one that looks like it."""
-        cleared, is_there = self._database.row(_BEGIN, (to_column(space), number_of(space, key)))
+        row = self._database.row(_BEGIN, (to_column(space), number_of(space, key)))
+        cleared, is_there = row or (0, 0)  # there is no file as yet
         return None if is_there else cleared or 0
 
     def version(self) -> Hashable:

@@ -79,6 +79,8 @@ class DiskcacheStore:
 
     def peek(self, space: str, key: str) -> Record | None:
         """Return the record, or None, without marking it used."""
+        if not self._is_there():
+            return None
         with self._opened() as cache:
             return _record(_read(cache, _name(_RECORD, space, key)))
 
@@ -107,6 +109,8 @@ class DiskcacheStore:
     def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
+        if not self._is_there():
+            return []
         if wanted is None:  # else a run asks about a few keys at each miss, and a write each time would be dear
             self._flush()
         with self._opened() as cache:
@@ -141,6 +145,8 @@ class DiskcacheStore:
 
     def generation(self, space: str) -> int:
         """Return how often the space was cleared."""
+        if not self._is_there():
+            return 0
         with self._opened() as cache:
             return _generation(cache, space)
 
@@ -175,6 +181,10 @@ class DiskcacheStore:
         self._touches.after_fork(is_child=os.getpid() != self._process)
         self._process = os.getpid()
         self._lock.release()
+
+    def _is_there(self) -> bool:
+        """Tell whether there is anything to read: whoever only reads makes nothing."""
+        return self._cache is not None or (self._folder / _import().core.DBNAME).exists()
 
     def _close(self) -> None:
         if self._cache is not None:
