@@ -1,15 +1,29 @@
-"""What users test their graphs and their stores with."""
+"""What users test their graphs, their workers and their stores with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from planai.testing.inline import run_inline
+from planai.testing.invoke import InvokeTaskWorker, TestTaskContext, add_input_provenance
+from planai.testing.mock_cache import MockCache, inject_mock_cache
+from planai.testing.models import MockLLM, MockLLMResponse, ScriptedLLM
 
 if TYPE_CHECKING:
     from planai.testing.stores import StoreConformance
 
-__all__ = ["StoreConformance", "run_inline"]
+__all__ = [
+    "InvokeTaskWorker",
+    "MockCache",
+    "MockLLM",
+    "MockLLMResponse",
+    "ScriptedLLM",
+    "StoreConformance",
+    "TestTaskContext",
+    "add_input_provenance",
+    "inject_mock_cache",
+    "run_inline",
+]
 
 
 def __getattr__(name: str) -> Any:
