@@ -20,10 +20,13 @@ NAMES = [
     "LLMTaskWorker",
     "MergedTaskWorker",
     "ProvenanceChain",
+    "PydanticDictWrapper",
     "RunResult",
     "Task",
     "TaskWorker",
+    "Workspace",
     "__version__",
+    "hash_files",
     "llm_from_config",
 ]
 

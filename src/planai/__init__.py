@@ -10,9 +10,11 @@ from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.config import llm_from_config
 from planai.llm.worker import BaseLLMTaskWorker, LLMTaskWorker
 from planai.provenance import ProvenanceChain
+from planai.pydantic_dict_wrapper import PydanticDictWrapper
 from planai.run.result import Failure, RunResult
 from planai.task import Task
 from planai.worker import TaskWorker
+from planai.workspace.jail import Workspace, hash_files
 
 __version__ = version("planai")
 
@@ -29,9 +31,12 @@ __all__ = [
     "LLMTaskWorker",
     "MergedTaskWorker",
     "ProvenanceChain",
+    "PydanticDictWrapper",
     "RunResult",
     "Task",
     "TaskWorker",
+    "Workspace",
     "__version__",
+    "hash_files",
     "llm_from_config",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
@@ -320,3 +321,14 @@ def _inputs(task: Task) -> Iterator[Task]:
         if lineage.previous is not None:
             yield lineage.previous
         current = lineage.previous
+
+
+if TYPE_CHECKING:
+    from planai.worker import TaskWorker as TaskWorker  # noqa: PLC0414 - see below
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Open a door for programs written for PlanAI, where workers are in this module, too."""
+        if name == "TaskWorker":
+            return importlib.import_module("planai.worker").TaskWorker
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

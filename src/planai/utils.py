@@ -1,14 +1,5 @@
-"""What programs written for PlanAI import from here; the house has it elsewhere."""
-
-from __future__ import annotations
-
-from typing import Any
+"""A door for programs written for PlanAI: the house has this in `planai.logs`, `planai.measure` and `planai.xml`."""
 
 from planai.logs import setup_logging as setup_logging
 from planai.measure import measure_time as measure_time
-from planai.xml import to_xml
-
-
-def dict_dump_xml(dict: Any, root: str = "root") -> str:  # noqa: A002 - PlanAI's name
-    """Return a dictionary as indented XML below an element called `root`."""
-    return to_xml(root, dict)
+from planai.xml import dict_dump_xml as dict_dump_xml

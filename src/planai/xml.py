@@ -33,6 +33,11 @@ def to_xml(tag: str, value: Any) -> str:
     return ET.tostring(root, encoding="unicode").replace(" />", "/>") + "\n"  # in text, ">" is escaped
 
 
+def dict_dump_xml(dict: Any, root: str = "root") -> str:  # noqa: A002 - PlanAI's name
+    """Return a dictionary as `to_xml` does, below an element called `root`."""
+    return to_xml(root, dict)
+
+
 def _element(tag: str, value: Any) -> ET.Element:
     element = ET.Element(_name(tag))
     if isinstance(value, Mapping):

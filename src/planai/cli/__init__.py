@@ -1,1 +1,3 @@
 """The command line."""
+
+from planai.cli.app import main as main

@@ -1,0 +1,4 @@
+"""A door for programs written for PlanAI: the house has this in `planai.join`."""
+
+from planai.join import InitialTaskWorker as InitialTaskWorker
+from planai.join import JoinedTaskWorker as JoinedTaskWorker

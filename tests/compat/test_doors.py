@@ -1,0 +1,66 @@
+"""Every name is where programs written for PlanAI import it from."""
+
+import importlib
+
+import pytest
+
+import planai
+
+PLACES = {
+    "planai": [
+        "BaseLLMTaskWorker",
+        "CachedLLMTaskWorker",
+        "CachedTaskWorker",
+        "Graph",
+        "InitialTaskWorker",
+        "JoinedTaskWorker",
+        "LLMTaskWorker",
+        "MergedTaskWorker",
+        "ProvenanceChain",
+        "PydanticDictWrapper",
+        "Task",
+        "TaskWorker",
+        "Workspace",
+        "__version__",
+        "hash_files",
+        "llm_from_config",
+    ],
+    "planai.cached_task": ["CachedTaskWorker"],
+    "planai.cli": ["main"],
+    "planai.graph": ["Graph"],
+    "planai.joined_task": ["InitialTaskWorker", "JoinedTaskWorker"],
+    "planai.llm_task": ["BaseLLMTaskWorker", "CachedLLMTaskWorker", "LLMTaskWorker"],
+    "planai.merged_task": ["MergedTaskWorker"],
+    "planai.provenance": ["ProvenanceChain"],
+    "planai.pydantic_dict_wrapper": ["PydanticDictWrapper"],
+    "planai.task": ["Task", "TaskWorker"],
+    "planai.testing": [
+        "InvokeTaskWorker",
+        "MockCache",
+        "MockLLM",
+        "MockLLMResponse",
+        "TestTaskContext",
+        "add_input_provenance",
+        "inject_mock_cache",
+    ],
+    "planai.testing.helpers": [
+        "InvokeTaskWorker",
+        "MockCache",
+        "TestTaskContext",
+        "add_input_provenance",
+        "inject_mock_cache",
+    ],
+    "planai.utils": ["dict_dump_xml", "measure_time", "setup_logging"],
+}
+
+
+@pytest.mark.parametrize(("place", "name"), [(place, name) for place, names in PLACES.items() for name in names])
+def test_a_name_can_be_imported_from_where_planai_has_it(place: str, name: str) -> None:
+    found = getattr(importlib.import_module(place), name)
+    if place != "planai" and hasattr(planai, name):
+        assert found is getattr(planai, name)
+
+
+def test_a_door_opens_for_nothing_else() -> None:
+    with pytest.raises(ImportError, match="NoSuchThing"):
+        from planai.task import NoSuchThing  # type: ignore[attr-defined]  # noqa: F401, PLC0415 - it must not exist
