@@ -858,19 +858,13 @@ def test_a_value_that_is_returned_and_not_published_fails_the_call() -> None:
     assert "publish it with self.publish_work" in str(result.failures[0].error)
 
 
-def test_an_async_worker_and_a_class_in_place_of_a_task_are_told() -> None:
-    class Later(TaskWorker):
-        async def consume_work(self, task: Number) -> None:  # type: ignore[override]
-            """Do nothing."""
-
+def test_a_class_in_place_of_a_task_is_told() -> None:
     class Publish(TaskWorker):
         output_types = [Number]
 
         def consume_work(self, task: Number) -> None:
             self.publish_work(Number)  # type: ignore[arg-type]
 
-    with pytest.raises(ConfigurationError, match="is async"):
-        graph_of(Later()).run([])
     worker = Publish()
     failure = graph_of(worker).run([(worker, Number())]).failures[0]
     assert "the class Number was published" in str(failure.error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,8 +79,8 @@ class Call(NamedTuple):
 class Performer(Protocol):
     """What a call is performed by: a worker, or a sink that notifies somebody."""
 
-    def perform_call(self, tasks: tuple[Task, ...]) -> None:
-        """Consume `tasks`, publishing through the current `Activation`."""
+    def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
+        """Consume `tasks`, publishing through the current `Activation`; return what is to be awaited, if anything."""
 
 
 class Park(Exception):
@@ -230,14 +231,67 @@ def perform(
     activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
-            performer.perform_call(call.tasks)
-    except Park as park:
-        return Parked(call.id, call.worker, park.until)
+            pending = performer.perform_call(call.tasks)
+            if pending is not None:
+                _refuse(pending)
     except BaseException as error:  # the run goes on: SystemExit in a worker is a failed call, too
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise  # Ctrl-C, which reached an inline call
-        return Failed(call.id, call.worker, error, _users_traceback(error), activation.elapsed)
+        return _ended_by(error, call, activation)
+    return _finished(call, activation)
+
+
+async def perform_async(
+    call: Call, performer: Performer, route: Router, tell: Callable[[str], None], scope: Scope | None = None
+) -> Event:
+    """Do what `perform` does, on an event loop.
+
+    Raises:
+        asyncio.CancelledError: the call was told to end.
+    """
+    activation = Activation(performer, call.tasks, route, tell, call, scope)
+    try:
+        with activation:
+            pending = performer.perform_call(call.tasks)
+            if pending is not None:
+                await pending
+    except BaseException as error:
+        if _was_told_to_end(error):
+            raise
+        return _ended_by(error, call, activation)
+    return _finished(call, activation)
+
+
+def _was_told_to_end(error: BaseException) -> bool:
+    """Tell whether the present task was cancelled, and has not merely waited for something that was."""
+    import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
+
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _finished(call: Call, activation: Activation) -> Finished:
     return Finished(call.id, call.worker, tuple(activation.outputs), activation.elapsed, activation.lookup)
+
+
+def _ended_by(error: BaseException, call: Call, activation: Activation) -> Event:
+    if isinstance(error, Park):
+        return Parked(call.id, call.worker, error.until)
+    return Failed(call.id, call.worker, error, _users_traceback(error), activation.elapsed)
+
+
+def _refuse(pending: object) -> None:
+    """Make sure that nothing is to be awaited where nobody does.
+
+    Raises:
+        ConfigurationError: something is.
+    """
+    if inspect.iscoroutine(pending):
+        pending.close()  # else Python warns that it was never awaited
+    if inspect.isawaitable(pending):
+        raise ConfigurationError(
+            f"a plain def returned {type(pending).__name__!r} to be awaited: write it as async def, and await there"
+        )
 
 
 def _users_traceback(error: BaseException) -> str:

@@ -85,6 +85,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Aborted:
+    """A call was told to end before it was done; it has published nothing, and did nothing wrong."""
+
+    call: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A call has published nothing and gave its thread back: somebody else computes its answer.
 
@@ -117,5 +125,5 @@ class Stopped:
     """Nothing new may start; what runs may end."""
 
 
-Event = Submitted | Finished | Failed | Parked | Woken | Printed | Stopped
+Event = Submitted | Finished | Failed | Aborted | Parked | Woken | Printed | Stopped
 """Anything that can happen in a run."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import Any
 
 from pydantic import Field
 
 from planai.errors import OutsideCallError
+from planai.settings import is_async
 from planai.task import Task
 from planai.worker import TaskWorker, task_types_of
 
@@ -32,19 +34,24 @@ class JoinedTaskWorker(TaskWorker):
     enable_trace: bool = False
 
     @abstractmethod
-    def consume_work_joined(self, tasks: list[Any]) -> None:
+    def consume_work_joined(self, tasks: list[Any]) -> Awaitable[None] | None:
         """Consume the tasks of one group, in the order of their provenance.
 
         The parameter is called ``tasks`` (or ``task``), and its annotation is ``list[T]``.
         """
 
-    def consume_work(self, task: Any) -> None:
+    def consume_work(self, task: Any) -> Awaitable[None] | None:
         """Consume a group of one."""
-        self.consume_work_joined([task])
+        return self.consume_work_joined([task])
 
-    def perform_call(self, tasks: tuple[Task, ...]) -> None:
-        """Consume the group."""
-        self.consume_work_joined(list(tasks))
+    @property
+    def is_async(self) -> bool:
+        """Whether what the worker does is to be awaited, and so runs on the event loop."""
+        return is_async(type(self).consume_work_joined)
+
+    def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
+        """Consume the group, or return what is to be awaited for it."""
+        return self.consume_work_joined(list(tasks))
 
     def get_task_classes(self) -> list[type[Task]]:
         """Return the type that the worker consumes groups of."""
@@ -61,12 +68,17 @@ class MergedTaskWorker(JoinedTaskWorker):
     merged_types: list[type[Task]] = Field(default_factory=list, min_length=1)
 
     @abstractmethod
-    def consume_work_merged(self, tasks: dict[str, list[Task]]) -> None:
+    def consume_work_merged(self, tasks: dict[str, list[Task]]) -> Awaitable[None] | None:
         """Consume one group: for each type's name its tasks, in the order of their provenance."""
 
-    def consume_work_joined(self, tasks: list[Task]) -> None:
+    @property
+    def is_async(self) -> bool:
+        """Whether what the worker does is to be awaited, and so runs on the event loop."""
+        return is_async(type(self).consume_work_merged) or super().is_async
+
+    def consume_work_joined(self, tasks: list[Task]) -> Awaitable[None] | None:
         """Sort the group by type."""
-        self.consume_work_merged(
+        return self.consume_work_merged(
             {kind.__name__: [task for task in tasks if isinstance(task, kind)] for kind in self.merged_types}
         )
 

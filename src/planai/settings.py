@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import types
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
@@ -25,7 +25,7 @@ else:  # it has no public name
     ModelMetaclass = type(BaseModel)
 
 GUARD = "__planai_guard__"
-"""The mark of a method that `WorkerMeta` has wrapped."""
+"""The mark of a method that `WorkerMeta` has wrapped; it tells whether the method is to be awaited."""
 
 
 class WorkerMeta(ModelMetaclass):
@@ -119,18 +119,60 @@ def _guard_consume_work(cls: type) -> None:
     cls.consume_work = _guarded(consume)  # type: ignore[attr-defined]
 
 
-def _guarded(consume: Callable[..., Any]) -> Callable[..., None]:
-    @functools.wraps(consume)
-    def consume_work(self: Any, task: Any) -> None:
-        if self.is_consuming():
-            returned: Any = consume(self, task)
-            if returned is not None:
-                raise PublishError(
-                    f"{self.name}.consume_work returned a {type(returned).__name__}, which nobody gets: "
-                    "publish it with self.publish_work(...)"
-                )
-        else:
-            self.consume_outside_run(task)
+def _guarded(consume: Callable[..., Any]) -> Callable[..., Any]:
+    awaits = is_async(consume)
+    guarded = _guarded_async(consume) if awaits else _guarded_plain(consume)
+    setattr(guarded, GUARD, awaits)
+    return guarded
 
-    setattr(consume_work, GUARD, True)
+
+def is_async(function: object) -> bool:
+    """Tell whether a function is an ``async def``, or one that decorators have been put around."""
+    known: bool | None = getattr(function, GUARD, None)
+    if known is not None:
+        return known
+    return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _guarded_plain(consume: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(consume)
+    def consume_work(self: Any, task: Any) -> Any:
+        if not self.is_consuming():
+            return self.consume_outside_run(task)
+        returned = consume(self, task)
+        if returned is not None and not (self.is_async and inspect.isawaitable(returned)):
+            _refuse_returned(self, returned)
+        return returned
+
     return consume_work
+
+
+def _guarded_async(consume: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, None]]:
+    @functools.wraps(consume)
+    async def consume_work(self: Any, task: Any) -> None:
+        if self.is_consuming():
+            pending = consume(self, task)  # a decorator may have waited already
+            _refuse_returned(self, await pending if inspect.isawaitable(pending) else pending)
+        else:
+            await self.consume_outside_run(task)
+
+    return consume_work
+
+
+def _refuse_returned(worker: Any, returned: object) -> None:
+    """Make sure that ``consume_work`` returned nothing.
+
+    Raises:
+        PublishError: it did.
+    """
+    if returned is None:
+        return
+    if inspect.iscoroutine(returned):
+        returned.close()  # else Python warns that it was never awaited
+        raise PublishError(
+            f"{worker.name}.consume_work returned a coroutine: write it as async def, and await it there"
+        )
+    raise PublishError(
+        f"{worker.name}.consume_work returned a {type(returned).__name__}, which nobody gets: "
+        "publish it with self.publish_work(...)"
+    )

@@ -10,7 +10,7 @@ import threading
 import types
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
 from planai.errors import ConfigurationError, OutsideCallError, PublishError, TypeMismatch
-from planai.settings import WorkerMeta
+from planai.settings import WorkerMeta, is_async
 from planai.task import ClassNameAttribute, Task
 
 SinkCallback = Callable[[dict[str, Any], Task], None]
@@ -143,10 +143,11 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
     # ---- what subclasses write
 
     @abstractmethod
-    def consume_work(self, task: Any) -> None:
+    def consume_work(self, task: Any) -> Awaitable[None] | None:
         """Compute, and publish results with `publish_work`.
 
-        The parameter is called ``task``, and its annotation is the type that the worker consumes.
+        The parameter is called ``task``, and its annotation is the type that the worker consumes. Written as
+        ``async def``, it runs on an event loop that all async workers share.
         """
 
     def init(self) -> None:
@@ -265,19 +266,35 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
 
     # ---- how a call is made
 
-    def perform_call(self, tasks: tuple[Task, ...]) -> None:
-        """Consume what a call brings. Kinds of workers differ here; what is to be computed is `consume_work`."""
-        self.consume_work(tasks[0])
+    @property
+    def is_async(self) -> bool:
+        """Whether what the worker does is to be awaited, and so runs on the event loop."""
+        return is_async(type(self).consume_work)
+
+    def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
+        """Consume what a call brings, or return what is to be awaited for it.
+
+        Kinds of workers differ here; what is to be computed is `consume_work`.
+        """
+        return self.consume_work(tasks[0])
 
     def is_consuming(self) -> bool:
         """Tell whether the present call is one of this worker's."""
         activation = current_activation()
         return activation is not None and activation.worker is self
 
-    def consume_outside_run(self, task: Task) -> None:
+    def consume_outside_run(self, task: Task) -> Awaitable[None] | None:
         """Make a call that nobody routes: ``worker.consume_work(task)``, called by hand."""
+        if self.is_async:
+            return self._consume_outside_run(task)
         with Activation(self, (task,), self.outside_router()):
-            self.perform_call((task,))
+            return self.perform_call((task,))
+
+    async def _consume_outside_run(self, task: Task) -> None:
+        with Activation(self, (task,), self.outside_router()):
+            pending = self.perform_call((task,))
+            if pending is not None:
+                await pending
 
     def outside_router(self) -> Router:
         """Return what becomes of tasks that are published outside of a run: here, an error."""
@@ -325,10 +342,6 @@ def task_types_of(worker: type[TaskWorker], method: str, parameters: tuple[str, 
         ConfigurationError: there is no such parameter, or its annotation names no Task type.
     """
     function = inspect.unwrap(getattr(worker, method))
-    if inspect.iscoroutinefunction(function):
-        raise ConfigurationError(
-            f"{worker.__name__}.{method} is async, which this version does not run: write it as a plain def"
-        )
     names = [name for name in inspect.signature(function).parameters if name in parameters]
     annotation = function.__annotations__.get(names[0]) if names else None
     if isinstance(annotation, str):

@@ -11,6 +11,7 @@ from planai.cache.flight import Flights
 from planai.cache.migrating import MigratingTaskWorker
 from planai.cache.opening import open_flights, override
 from planai.call import Park, need_activation
+from planai.flow import Flow, Until
 
 _computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 
@@ -21,7 +22,7 @@ class FlyingTaskWorker(MigratingTaskWorker):
     def _begin(self) -> dict[str, Any]:
         return super()._begin() | {"_flight": None}
 
-    def _once(self, key: str, compute: Callable[[], None], find: Callable[[], bool]) -> None:
+    def _once(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
         """Compute, unless somebody else does just now, and then find what that has stored.
 
         Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
@@ -29,18 +30,19 @@ class FlyingTaskWorker(MigratingTaskWorker):
         """
         flights, name = self._flights(), f"{self.space}\0{key}"
         if _computing.get():
-            compute()
+            yield from compute()
             return
         owns = False
         try:
             while not (owns := flights.begin(name)):
+                over = partial(flights.when_over, name)
                 if need_activation("a call").call is not None:
-                    raise Park(partial(flights.when_over, name))
-                flights.wait(name)
-                if find():
+                    raise Park(over)
+                yield Until(over)
+                if (yield from find()):
                     return
-            if not find():
-                as_owner(compute)
+            if not (yield from find()):
+                yield from as_owner(compute())
         finally:
             if owns:
                 flights.end(name)
@@ -57,10 +59,10 @@ class FlyingTaskWorker(MigratingTaskWorker):
         return known[1]
 
 
-def as_owner(compute: Callable[[], None]) -> None:
+def as_owner(compute: Flow[None]) -> Flow[None]:
     """Compute, and wait meanwhile for nobody else who computes."""
     token = _computing.set(True)
     try:
-        compute()
+        yield from compute
     finally:
         _computing.reset(token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from planai.call import Activation, Router, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup, Output
+from planai.executors.event_loop import running_loop
+from planai.flow import Blocking, Flow, go_along, go_through
 from planai.join import JoinedTaskWorker
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 from planai.worker import Foreseen, TaskWorker, check_published
@@ -96,14 +98,19 @@ class CachedTaskWorker(FlyingTaskWorker):
 
     # ---- how a call is made
 
-    def perform_call(self, tasks: tuple[Task, ...]) -> None:
-        """Replay the answer, or compute and keep it."""
+    def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
+        """Replay the answer, or compute and keep it; or return what does so when it is awaited."""
         task = tasks[0]
         call = need_activation("a call").call
         if call is None or not call.resumed:
             self.pre_consume_work(task)
-        self._answer(task)
+        if self.is_async:
+            return go_along(self._look_and_answer(task))
+        rest = self._look(task)  # a hit takes no generator
+        if rest is not None:
+            go_through(rest)
         self.post_consume_work(task)
+        return None
 
     def outside_router(self) -> Router:
         """Let tasks that are published outside of a run go nowhere but into the cache."""
@@ -143,30 +150,37 @@ class CachedTaskWorker(FlyingTaskWorker):
         for name in private_keys(load_read(text) for text in hit.reads):
             task.get_private_state(name)
 
-    def _answer(self, task: Task) -> None:
+    def _look_and_answer(self, task: Task) -> Flow[None]:
+        rest: Flow[None] | None = yield Blocking(partial(self._look, task))
+        if rest is not None:
+            yield from rest
+        self.post_consume_work(task)
+
+    def _look(self, task: Task) -> Flow[None] | None:
+        """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand"]
         mode = self.mode()
         if not self.should_cache(task):
             self._see_first(task)
-            self.consume_work(task)
-            return
+            return self._consume(task)
         if hand.looks and hand.stores:
-            self._let_it_answer(task)
-            return
+            return self._let_it_answer(task)
         if mode == "off":
-            self.consume_work(task)
-            return
+            return self._consume(task)
         key = self._key(task)
         need_activation("a call").notes["ttl"] = self._ttl_of(task)  # asked once, of the task as it came
         if hand.looks:
-            self._compute(key, task)
-            return
+            return self._compute(key, task)
         if self._replay(key) or self._migrate(key, task):
-            return
+            return None
         if mode == "replay":
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
-        compute, replay = partial(self._compute, key, task), partial(self._replay, key, waited=True)
-        self._once(key, compute, lambda: self._is_there_now(key) and replay())
+
+        def find() -> Flow[bool]:
+            found: bool = yield Blocking(lambda: self._is_there_now(key) and self._replay(key, waited=True))
+            return found
+
+        return self._once(key, partial(self._compute, key, task), find)
 
     def _see_first(self, task: Task) -> None:
         """See once in a run what counts in keys as it was at first, before a call without a key changes it."""
@@ -175,34 +189,34 @@ class CachedTaskWorker(FlyingTaskWorker):
             with contextlib.suppress(UnkeyableValue):
                 self.profile(type(task))
 
-    def _let_it_answer(self, task: Task) -> None:
+    def _let_it_answer(self, task: Task) -> Flow[None]:
         """Let a worker compute that asks its cache itself; of equal calls in flight, only one that finds nothing."""
-        consume = partial(self._traced, task, self.consume_work)
         try:
             key = self._key(task)  # of the task as it comes
         except UnkeyableValue:  # which it may never ask for
-            consume()
+            yield from self._traced(task)
             return
-        if self.mode() == "off" or self._is_there_now(key):
-            consume()
+        if self.mode() == "off":
+            yield from self._traced(task)
             return
 
-        def find() -> bool:
-            found = self._is_there_now(key)
+        def find() -> Flow[bool]:
+            found: bool = yield Blocking(partial(self._is_there_now, key))
             if found:
-                consume()
+                yield from self._traced(task)
             return found
 
-        def compute() -> None:
-            self._earlier_profiles()  # as they are before this is stored
+        def compute() -> Flow[None]:
+            yield Blocking(self._earlier_profiles)  # as they are before this is stored
             activation = need_activation("a call")
             activation.notes.pop("generation", None)  # it may clear its cache, and store then
-            consume()
+            yield from self._traced(task)
             if activation.lookup is not None and not activation.lookup.hit:
                 activation.lookup.reason = self._reason(key, activation.lookup.reason)
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
 
-        self._once(key, compute, find)
+        if not (yield from find()):
+            yield from self._once(key, compute, find)
 
     def _migrate(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
@@ -229,25 +243,36 @@ class CachedTaskWorker(FlyingTaskWorker):
             return False
         return self._may_be_there(key) and self.has(key)
 
-    def _compute(self, key: str, task: Task) -> None:
+    def _consume(self, task: Task) -> Flow[None]:
+        """Let the worker's own code compute; what it returns of an ``async def`` is awaited."""
+        pending = self.consume_work(task)
+        if pending is not None:
+            yield pending
+
+    def _compute(self, key: str, task: Task) -> Flow[None]:
+        activation = need_activation("a call")
+        yield Blocking(partial(self._before, key))
+        yield from self._traced(task)
+        cost = activation.notes["cost"] = activation.cost.plus(Cost(activation.elapsed))
+        found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
+        if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
+            yield Blocking(partial(self._keep, key, activation.outputs))
+        if activation.lookup is not None and not activation.lookup.hit:
+            activation.lookup.cost = cost
+
+    def _before(self, key: str) -> None:
+        """Note what has to be known of the cache as it is before an answer is computed."""
         activation = need_activation("a call")
         if "generation" not in activation.notes:
             activation.notes["generation"] = self.get_cache().generation()
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.reason = self._reason(key, activation.lookup.reason)
-        self._traced(task, self.consume_work)
-        cost = activation.notes["cost"] = activation.cost.plus(Cost(activation.elapsed))
-        found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
-        if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
-            self._keep(key, activation.outputs)
-        if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup.cost = cost
 
-    def _traced(self, task: Task, consume: Callable[[Task], None]) -> None:
+    def _traced(self, task: Task) -> Flow[None]:
         before = snapshot(task)
         self._start_trace(task)
         try:
-            consume(task)
+            yield from self._consume(task)
         finally:
             self._end_trace(task)
             # Downstream sees the input as it came, as it does after a hit.
@@ -290,10 +315,16 @@ class CachedTaskWorker(FlyingTaskWorker):
             in_background(partial(self._compute_outside, key, copy), lambda: flights.end(name), self.warn)
 
     def _compute_outside(self, key: str, task: Task) -> None:
-        with Activation(self, (task,), self.outside_router()) as activation:
-            activation.notes["ttl"] = self._ttl_of(task)
-            self.get_cache_key(task)
-            as_owner(partial(self._compute, key, task))
+        def compute() -> Flow[None]:
+            with Activation(self, (task,), self.outside_router()) as activation:
+                activation.notes["ttl"] = self._ttl_of(task)
+                self.get_cache_key(task)
+                yield from as_owner(self._compute(key, task))
+
+        if self.is_async:
+            running_loop().wait_for(go_along(compute()))
+        else:
+            go_through(compute())
 
     def _keep(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, HttpUrl
 
-from cache.pitfalls.kit import Counting, Double, Number, Word, figures, found, program, run, text_of, values_of
+from cache.pitfalls.kit import Counting, Double, Number, Word, figures, program, run, text_of, values_of
 from planai import CachedTaskWorker, Task, llm_from_config
 from planai.cache.canonical import CacheIgnore, canonical
 from planai.errors import UnkeyableValue
@@ -331,7 +331,6 @@ def test_a_worker_that_asks_the_cache_of_another_is_cached_itself(folder: Path) 
     assert [figures(run(worker, ONE)) for _ in range(2)] == [(0, 1), (1, 0)]
 
 
-@found("what calls append to counts with what it holds when a key is first made: after a run in which none was")
 def test_what_calls_append_to_decides_nothing_whenever_the_first_key_is_made(folder: Path) -> None:
     class Noting(Double):
         cached: Annotated[bool, CacheIgnore()] = True

@@ -152,6 +152,8 @@ class DiskcacheStore:
 
     def begin(self, space: str, key: str) -> int | None:
         """Return the generation; None where there is a record."""
+        if not self._is_there():
+            return 0
         with self._opened() as cache:
             return None if _name(_RECORD, space, key) in cache else _generation(cache, space)
 
