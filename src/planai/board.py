@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 
 from planai.cost import FREE, Cost
-from planai.events import Event, Failed, Finished, Lookup
+from planai.events import Aborted, Event, Failed, Finished, Lookup
 
 
 @dataclass(slots=True)
@@ -83,6 +83,8 @@ class Board:
             figures.seconds += event.seconds
             figures.retried += retried
             figures.failed += not retried
+        elif isinstance(event, Aborted):
+            self.workers[event.worker].queued -= 1
 
     def total(self) -> WorkerFigures:
         """Return the sum over all workers."""

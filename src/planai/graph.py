@@ -163,6 +163,7 @@ class Graph:
         dashboard_port: int = 5000,
         *,
         max_workers: int = 64,
+        max_concurrency: int = 256,
         executor: ExecutorName | Executor = "threads",
         raise_on_failure: bool = False,
         cache_mode: CacheMode | None = None,
@@ -177,7 +178,10 @@ class Graph:
                 reported there in any case.
             dashboard_port: see `run_dashboard`.
             max_workers: threads at most. The default is high, since most calls wait for a model.
-            executor: ``"threads"``, or ``"inline"`` for one call after the other in this thread, for tests.
+            max_concurrency: calls of async workers in flight at most. They wait side by side on one event loop, and
+                thousands are no trouble; threads they need none.
+            executor: makes the calls of workers that are not async: ``"threads"``, or ``"inline"`` for one call after
+                the other in this thread, for tests, those of async workers included.
             raise_on_failure: raise `RunFailed` at the end when a call failed for good.
             cache_mode: how caches are used by workers that do not say so themselves: see `CachedTaskWorker`.
 
@@ -191,7 +195,8 @@ class Graph:
         """
         plan, observer = self._prepare(run_dashboard, display_terminal)
         chosen = _executor(executor, max_workers)
-        return self._run(plan, observer, initial_tasks, chosen, raise_on_failure, _scope(cache_mode))
+        in_flight = None if executor == "inline" else max_concurrency
+        return self._run(plan, observer, initial_tasks, chosen, raise_on_failure, _scope(cache_mode), in_flight)
 
     def prepare(
         self, run_dashboard: bool = False, display_terminal: bool | None = None, dashboard_port: int = 5000
@@ -208,7 +213,7 @@ class Graph:
         if self._prepared is None:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
         plan, observer = self._prepared
-        return self._run(plan, observer, initial_tasks, ThreadExecutor(), raise_on_failure=False)
+        return self._run(plan, observer, initial_tasks, ThreadExecutor(), raise_on_failure=False, max_concurrency=256)
 
     def plan(self, initial_tasks: InitialTasks, *, cache_mode: CacheMode | None = None) -> Forecast:
         """Return what a run over `initial_tasks` would find in its caches, without computing anything.
@@ -253,11 +258,12 @@ class Graph:
         executor: Executor,
         raise_on_failure: bool,
         scope: Scope | None = None,
+        max_concurrency: int | None = None,
     ) -> RunResult:
         if isinstance(initial_tasks, list | tuple):
             for pair in initial_tasks:
                 plan.entry(*initial_pair(pair))
-        result = run_plan(plan, initial_tasks, executor, observer, scope)
+        result = run_plan(plan, initial_tasks, executor, observer, scope, max_concurrency=max_concurrency)
         self._result = result
         if result.interrupted:
             raise KeyboardInterrupt(

@@ -48,6 +48,7 @@ class Node:
         rank: sorts joins, those first on whose results others may wait.
         joins: names of the workers on whose steps it joins; None for all that are no joins.
         retries: how often a failed call is tried again.
+        is_async: whether its calls are made on the event loop.
         collects: whether this is a sink that only keeps what it gets.
     """
 
@@ -61,6 +62,7 @@ class Node:
     rank: tuple[int, int] = (0, 0)
     joins: frozenset[str] | None = None
     retries: int = 0
+    is_async: bool = False
     collects: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -194,6 +196,7 @@ def make_plan(wires: Wires) -> Plan:
             rank=(_joins_upstream(worker, wires), depths[worker]),
             joins=_joined_names(worker, wires.workers),
             retries=worker.num_retries,
+            is_async=worker.is_async,
         )
         for worker in wires.workers
     }

@@ -60,6 +60,11 @@ class Interrupts:
         finally:
             self._open = False
 
+    def ask(self) -> None:
+        """Ask the run to end, from any thread; the user's code is not interrupted by that."""
+        self._waiting += 1
+        self._wake()
+
     def check(self) -> None:
         """Raise what has come since the last time.
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty
 from typing import Any
 
 from planai.board import Board
-from planai.call import Call, Router, Scope, perform
+from planai.call import Call, Router, Scope, perform, perform_async
 from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
+from planai.executors.event_loop import holding_up, running_loop
 from planai.executors.threads import PATIENCE_SECONDS
 from planai.plan import Plan, initial_pair
 from planai.run.inbox import Inbox
 from planai.run.interrupts import Interrupts
+from planai.run.lanes import Lanes
 from planai.run.result import RunResult
 from planai.run.state import RunState
 from planai.task import Task, lineage_of
@@ -53,7 +55,7 @@ class Run:
     """
 
     plan: Plan
-    executor: Executor
+    lanes: Lanes
     observer: Observer
     state: RunState
     inbox: Inbox
@@ -64,14 +66,21 @@ class Run:
     pending: deque[Call] = field(default_factory=deque)
 
     def perform(self, call: Call) -> Event:
-        """Make `call`, in whatever thread the executor chose."""
-        key = call.worker
+        """Make `call` in whatever thread the executor chose; wait there for one that is made on the event loop."""
+        node = self.plan.nodes[call.worker]
+        if node.is_async:
+            return self.interrupts.let(running_loop().wait_for, self.perform_async(call))
+        return self.interrupts.let(perform, call, node.performer, *self._surroundings(call.worker))
 
+    def perform_async(self, call: Call) -> Coroutine[Any, Any, Event]:
+        """Make `call` on the event loop."""
+        return perform_async(call, self.plan.nodes[call.worker].performer, *self._surroundings(call.worker))
+
+    def _surroundings(self, key: str) -> tuple[Router, Callable[[str], None], Scope]:
         def tell(text: str) -> None:
             self.inbox.put(Printed(key, text))
 
-        performer = self.plan.nodes[key].performer
-        return self.interrupts.let(perform, call, performer, self.routers[key], tell, self.scope)
+        return self.routers[key], tell, self.scope
 
     def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
         """Feed events and initial tasks until nothing is left to do.
@@ -92,8 +101,9 @@ class Run:
     def stop(self) -> None:
         """Start nothing new, and wait a while for the calls that are being made."""
         self.state.handle(Stopped())
-        self.state.give_back([*self.pending, *self.executor.discard()])
+        self.state.give_back([*self.pending, *self.lanes.discard()])
         self.pending.clear()
+        self.lanes.cancel()
         self.observer.stopping(self.state.running)
         deadline = time.monotonic() + GRACE_SECONDS
         while not self.state.idle:
@@ -102,12 +112,13 @@ class Run:
 
     def _next_event(self) -> Event:
         """Wait for an event; while calls wait, too, let the executor know when nothing happens."""
-        while self.executor.waiting:
+        executor = self.lanes.executor
+        while executor.waiting:
             try:
                 return self.inbox.get(timeout=PATIENCE_SECONDS)
             except Empty:
                 if not len(self.inbox):
-                    self.executor.nudge()
+                    executor.nudge()
         return self.inbox.get()
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
@@ -129,7 +140,7 @@ class Run:
             return
         self.pending.extend(self.state.handle(event))
         while self.pending:
-            self.executor.submit(self.pending.popleft())
+            self.lanes.submit(self.pending.popleft())
         if isinstance(event, Parked):
             event.until(partial(self.inbox.put, Woken(event.call)))
 
@@ -140,26 +151,40 @@ def run_plan(
     executor: Executor,
     observer: Observer,
     scope: Scope | None = None,
+    *,
+    max_concurrency: int | None = None,
+    announce: Callable[[Callable[[], None]], object] = lambda _: None,
 ) -> RunResult:
     """Run `plan` over `initial` tasks, and return what came of it.
 
     After Ctrl-C, the result tells that the run was interrupted.
 
+    Args:
+        plan: what to run.
+        initial: pairs of a worker and a task.
+        executor: makes the calls of workers that are not async.
+        observer: is told how it goes.
+        scope: what all calls have in common.
+        max_concurrency: async calls in flight at once; None lets `executor` make them one by one.
+        announce: is given, before the run begins, what interrupts it from any thread, as Ctrl-C does.
+
     Raises:
         ConfigurationError: an initial task does not fit its worker.
     """
     inbox = Inbox(lambda: executor.waiting > executor.capacity // 2)
+    lanes = Lanes(plan, executor, max_concurrency)
     run = Run(
         plan,
-        executor,
+        lanes,
         observer,
-        RunState(plan, executor.capacity),
+        RunState(lanes.limited(plan), lanes.capacity),
         inbox,
         {key: plan.router(key) for key in plan.nodes},
         Scope() if scope is None else scope,
         Interrupts(inbox.interrupt),
     )
-    with run.interrupts:
+    announce(run.interrupts.ask)
+    with holding_up(), run.interrupts:
         return _result_of(run, initial)
 
 
@@ -171,7 +196,7 @@ def _result_of(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResul
     try:
         interrupted = not _goes_through(run, initial)
     finally:
-        run.executor.stop()
+        run.lanes.stop()
         result = _result(run, began, total, interrupted=interrupted)
         run.observer.ended(result)
     return result
@@ -180,8 +205,7 @@ def _result_of(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResul
 def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
     """Run with every worker's ``init`` before and ``completed`` after it; tell whether that went on to the end."""
     started: list[TaskWorker] = []
-    executor = run.executor
-    executor.start(run.perform, run.inbox.put)
+    run.lanes.start(run.perform, run.perform_async, run.inbox.put)
     try:
         for worker in run.plan.keys:
             started.append(worker)

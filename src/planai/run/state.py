@@ -10,7 +10,7 @@ from itertools import count
 from planai.board import Board, WorkerFigures
 from planai.call import Call
 from planai.errors import CacheMiss, ConfigurationError
-from planai.events import Event, Failed, Finished, Output, Parked, Stopped, Submitted, Woken
+from planai.events import Aborted, Event, Failed, Finished, Output, Parked, Stopped, Submitted, Woken
 from planai.plan import Node, Plan
 from planai.provenance import INITIAL, ROOT, Provenance
 from planai.run.ledger import Ledger
@@ -70,6 +70,8 @@ class RunState:
         match event:
             case Failed():
                 self._fail(event)
+            case Aborted():
+                self._abort(event)
             case Submitted():
                 self._submit(event)
             case Parked():
@@ -125,6 +127,14 @@ class RunState:
         self.failures.append(
             Failure(call.worker, task, event.error, event.traceback, task.provenance(), call.attempt + 1)
         )
+        self._release(call.scope)
+
+    def _abort(self, event: Aborted) -> None:
+        call = self._running.pop(event.call)
+        self._as_they_came.pop(call.id, None)
+        self._slots.release(call)
+        self.board.see(event)
+        self.dropped += 1
         self._release(call.scope)
 
     def _park(self, event: Parked) -> None:
