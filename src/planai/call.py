@@ -110,6 +110,7 @@ class Activation:
     """
 
     __slots__ = (
+        "_is_over",
         "_route",
         "_started",
         "_tell",
@@ -147,6 +148,7 @@ class Activation:
         self._tell = tell
         self._started = time.perf_counter()
         self._token: Token[Activation | None] | None = None
+        self._is_over = False
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
@@ -155,6 +157,7 @@ class Activation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_over = True
         if self._token is not None:
             _current.reset(self._token)
 
@@ -168,7 +171,13 @@ class Activation:
 
         Raises:
             PublishError: the type is not declared, or nobody or more than one would get the task.
+            OutsideCallError: the call has ended.
         """
+        if self._is_over:
+            raise OutsideCallError(
+                f"a {type(task).__name__} was published after its call had ended, when nobody gets it any more: "
+                "wait in consume_work for the threads and asyncio tasks that it starts"
+            )
         if not isinstance(task, Task):
             what = f"the class {task.__name__}" if isinstance(task, type) else f"a {type(task).__name__}"
             raise PublishError(f"{what} was published: publish an instance of a Task")

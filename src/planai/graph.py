@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal, get_args
 
 from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan, Sink, Wires, initial_pair, make_plan
+from planai.run.beside import Announce, beside
 from planai.run.forecast import Forecast, forecast
 from planai.run.loop import Observer, run_plan
 from planai.run.result import RunResult
@@ -193,10 +195,48 @@ class Graph:
             RunFailed: see `raise_on_failure`; it carries the result.
             KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
-        plan, observer = self._prepare(run_dashboard, display_terminal)
-        chosen = _executor(executor, max_workers)
-        in_flight = None if executor == "inline" else max_concurrency
-        return self._run(plan, observer, initial_tasks, chosen, raise_on_failure, _scope(cache_mode), in_flight)
+        prepared = self._prepare(run_dashboard, display_terminal)
+        way = _way(executor, max_workers, max_concurrency)
+        return self._run(prepared, initial_tasks, way, raise_on_failure, _scope(cache_mode))
+
+    async def arun(
+        self,
+        initial_tasks: InitialTasks,
+        run_dashboard: bool = False,
+        display_terminal: bool | None = None,
+        dashboard_port: int = 5000,
+        *,
+        max_workers: int = 64,
+        max_concurrency: int = 256,
+        executor: ExecutorName | Executor = "threads",
+        raise_on_failure: bool = False,
+        cache_mode: CacheMode | None = None,
+    ) -> RunResult:
+        """Run the graph as `run` does, while the caller's event loop goes on. For the arguments, see `run`.
+
+        The run has a thread of its own. Cancelled, it is ended as by Ctrl-C: running coroutines are cancelled, other
+        calls have ten seconds to end, `result` holds what was done, and what cached workers have answered is kept.
+
+        >>> import asyncio
+        >>> from planai import Graph, Task, TaskWorker
+        >>> class Number(Task):
+        ...     value: int
+        >>> class Double(TaskWorker):
+        ...     output_types = [Number]
+        ...     async def consume_work(self, task: Number) -> None:
+        ...         await asyncio.sleep(0.01)
+        ...         self.publish_work(Number(value=2 * task.value))
+        >>> double, graph = Double(), Graph(name="doubles")
+        >>> graph.add_workers(double).set_sink(double, Number)
+        >>> asyncio.run(graph.arun([(double, Number(value=value)) for value in (1, 2, 3)])).outputs
+        [Number(value=2), Number(value=4), Number(value=6)]
+
+        Raises:
+            asyncio.CancelledError: it was cancelled.
+        """
+        prepared = self._prepare(run_dashboard, display_terminal)
+        way = _way(executor, max_workers, max_concurrency)
+        return await beside(partial(self._run, prepared, initial_tasks, way, raise_on_failure, _scope(cache_mode)))
 
     def prepare(
         self, run_dashboard: bool = False, display_terminal: bool | None = None, dashboard_port: int = 5000
@@ -212,8 +252,7 @@ class Graph:
         """
         if self._prepared is None:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
-        plan, observer = self._prepared
-        return self._run(plan, observer, initial_tasks, ThreadExecutor(), raise_on_failure=False, max_concurrency=256)
+        return self._run(self._prepared, initial_tasks, _way("threads", 64, 256))
 
     def plan(self, initial_tasks: InitialTasks, *, cache_mode: CacheMode | None = None) -> Forecast:
         """Return what a run over `initial_tasks` would find in its caches, without computing anything.
@@ -252,18 +291,19 @@ class Graph:
 
     def _run(
         self,
-        plan: Plan,
-        observer: Observer,
+        prepared: tuple[Plan, Observer],
         initial_tasks: InitialTasks,
-        executor: Executor,
-        raise_on_failure: bool,
+        way: tuple[Executor, int | None],
+        raise_on_failure: bool = False,
         scope: Scope | None = None,
-        max_concurrency: int | None = None,
+        announce: Announce = lambda _: None,
     ) -> RunResult:
+        plan, observer = prepared
         if isinstance(initial_tasks, list | tuple):
             for pair in initial_tasks:
                 plan.entry(*initial_pair(pair))
-        result = run_plan(plan, initial_tasks, executor, observer, scope, max_concurrency=max_concurrency)
+        executor, in_flight = way
+        result = run_plan(plan, initial_tasks, executor, observer, scope, max_concurrency=in_flight, announce=announce)
         self._result = result
         if result.interrupted:
             raise KeyboardInterrupt(
@@ -295,11 +335,12 @@ def _scope(cache_mode: CacheMode | None) -> Scope:
     return Scope(cache_mode or mode_of_environment())
 
 
-def _executor(chosen: ExecutorName | Executor, max_workers: int) -> Executor:
+def _way(chosen: ExecutorName | Executor, max_workers: int, max_concurrency: int) -> tuple[Executor, int | None]:
+    """Return who makes calls, and how many async ones are in flight beside them; None for one after the other."""
     if chosen == "threads":
-        return ThreadExecutor(max_workers)
+        return ThreadExecutor(max_workers), max_concurrency
     if chosen == "inline":
-        return InlineExecutor()
+        return InlineExecutor(), None
     if isinstance(chosen, str):
         raise ConfigurationError(f"there is no executor {chosen!r}: choose 'threads' or 'inline', or pass an Executor")
-    return chosen
+    return chosen, max_concurrency

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo, ModelPrivateAttr
 
-from planai.errors import PublishError
+from planai.errors import ConfigurationError, PublishError
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -43,6 +43,7 @@ class WorkerMeta(ModelMetaclass):
         namespace["__pydantic_parent_namespace__"] = _local_classes(inspect.currentframe())
         kwargs.setdefault("__pydantic_reset_parent_namespace__", False)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+        _refuse_async_hooks(cls, namespace)
         _guard_consume_work(cls)
         return cls
 
@@ -109,6 +110,23 @@ def _annotate(namespace: dict[str, Any], added: dict[str, Any]) -> None:
 
     namespace.pop("__annotate_func__", None)
     namespace["__annotate__"] = annotate
+
+
+def _refuse_async_hooks(cls: type, namespace: dict[str, Any]) -> None:
+    """Make sure that nothing is written as ``async def`` that nobody awaits.
+
+    Which of planai's methods may be is told by what they are annotated to return.
+
+    Raises:
+        ConfigurationError: a method is.
+    """
+    for name, value in namespace.items():
+        if not is_async(value):
+            continue
+        hidden = next((vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)), None)
+        is_hook = isinstance(hidden, types.FunctionType) and hidden.__module__.startswith("planai.")
+        if is_hook and "Awaitable" not in str(hidden.__annotations__.get("return")):
+            raise ConfigurationError(f"{cls.__name__}.{name} is async, which nobody awaits: write it as a plain def")
 
 
 def _guard_consume_work(cls: type) -> None:

@@ -150,11 +150,13 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
         ``async def``, it runs on an event loop that all async workers share.
         """
 
-    def init(self) -> None:
-        """Get ready; called once when a run starts, in the thread that runs the graph."""
+    def init(self) -> Awaitable[None] | None:
+        """Get ready; called once when a run starts, in the thread that runs the graph, or, if async, on its loop."""
+        return None
 
-    def completed(self) -> None:
+    def completed(self) -> Awaitable[None] | None:
         """Clean up; called once when a run ends, however it ends."""
+        return None
 
     def foresee(self, task: Any) -> Foreseen | None:
         """Return what is known of the call that would consume `task`; None for nothing."""

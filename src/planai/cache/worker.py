@@ -21,7 +21,7 @@ from planai.call import Activation, Router, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup, Output
-from planai.executors.event_loop import running_loop
+from planai.executors.event_loop import shared_loop
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.join import JoinedTaskWorker
 from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
@@ -322,7 +322,7 @@ class CachedTaskWorker(FlyingTaskWorker):
                 yield from as_owner(self._compute(key, task))
 
         if self.is_async:
-            running_loop().wait_for(go_along(compute()))
+            shared_loop().wait_for(go_along(compute()))
         else:
             go_through(compute())
 

@@ -13,7 +13,7 @@ from planai.call import Call
 from planai.errors import ConfigurationError
 from planai.events import Aborted, Event
 from planai.executors.base import Post
-from planai.executors.event_loop import running_loop
+from planai.executors.event_loop import shared_loop
 
 PerformAsync = Callable[[Call], Coroutine[Any, Any, Event]]
 
@@ -44,7 +44,7 @@ class AioExecutor:
         """Remember how to perform, and where to post, and see to it that the loop runs."""
         self._perform = perform
         self._post = post
-        self._loop = running_loop().loop
+        self._loop = shared_loop().loop
 
     def submit(self, call: Call) -> None:
         """Queue `call`, and tell the loop, once for all that it has not taken yet."""

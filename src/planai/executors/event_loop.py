@@ -63,23 +63,25 @@ class LoopThread(threading.Thread):
             raise
 
     def end(self) -> None:
-        """Cancel what runs, and end the thread."""
-        try:
-            self.wait_for(self._finish())
-        finally:
-            self._ends = True
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self.join(GRACE_SECONDS)
+        """Cancel what runs, and end the thread; one that is blocked is left behind."""
+        import asyncio  # noqa: PLC0415 - as above
+
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).result(GRACE_SECONDS)
+        self._ends = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.join(GRACE_SECONDS)
         if not self.is_alive():
             self.loop.close()
 
-    async def _finish(self) -> None:
+    async def _cancel_all(self) -> None:
         import asyncio  # noqa: PLC0415 - as above
 
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=GRACE_SECONDS) if tasks else None
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE_SECONDS)
         await self.loop.shutdown_asyncgens()
 
 
@@ -119,7 +121,7 @@ os.register_at_fork(after_in_child=_loops.after_fork)
 atexit.register(_loops.end)
 
 
-def running_loop() -> LoopThread:
+def shared_loop() -> LoopThread:
     """Return the thread whose loop async workers use now; it is started when it is first needed."""
     return _loops.free()
 

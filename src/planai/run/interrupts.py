@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -32,6 +33,7 @@ class Interrupts:
         self._thread: int | None = None
         self._earlier: Any = None
         self._waiting = 0
+        self._asked: deque[None] = deque()  # which takes two threads at once
         self._taken = False
         self._open = False
 
@@ -62,15 +64,18 @@ class Interrupts:
 
     def ask(self) -> None:
         """Ask the run to end, from any thread; the user's code is not interrupted by that."""
-        self._waiting += 1
+        self._asked.append(None)
         self._wake()
 
     def check(self) -> None:
         """Raise what has come since the last time.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C was pressed.
+            KeyboardInterrupt: Ctrl-C was pressed, or somebody asked the run to end.
         """
+        if self._asked:
+            self._asked.popleft()
+            raise KeyboardInterrupt
         if self._waiting:
             self._waiting -= 1
             self._taken = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty
@@ -14,7 +14,7 @@ from planai.board import Board
 from planai.call import Call, Router, Scope, perform, perform_async
 from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
 from planai.executors.base import Executor
-from planai.executors.event_loop import holding_up, running_loop
+from planai.executors.event_loop import holding_up, shared_loop
 from planai.executors.threads import PATIENCE_SECONDS
 from planai.plan import Plan, initial_pair
 from planai.run.inbox import Inbox
@@ -69,7 +69,7 @@ class Run:
         """Make `call` in whatever thread the executor chose; wait there for one that is made on the event loop."""
         node = self.plan.nodes[call.worker]
         if node.is_async:
-            return self.interrupts.let(running_loop().wait_for, self.perform_async(call))
+            return self.interrupts.let(lambda: shared_loop().wait_for(self.perform_async(call)))
         return self.interrupts.let(perform, call, node.performer, *self._surroundings(call.worker))
 
     def perform_async(self, call: Call) -> Coroutine[Any, Any, Event]:
@@ -209,7 +209,7 @@ def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
     try:
         for worker in run.plan.keys:
             started.append(worker)
-            run.interrupts.let(worker.init)
+            run.interrupts.let(_settled, worker.init)
         run.go(run.interrupts.let(iter, initial))
     except KeyboardInterrupt:
         _stop_quietly(run)
@@ -223,6 +223,17 @@ def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
     return True
 
 
+def _settled(hook: Callable[[], Awaitable[None] | None]) -> None:
+    """Call a hook of a worker, and wait for an async one."""
+    pending = hook()
+    if pending is not None:
+        shared_loop().wait_for(_awaited(pending))
+
+
+async def _awaited(pending: Awaitable[None]) -> None:
+    await pending
+
+
 def _stop_quietly(run: Run) -> None:
     """Stop; a second Ctrl-C, or the end of the grace period, leaves running calls behind."""
     try:
@@ -234,7 +245,7 @@ def _stop_quietly(run: Run) -> None:
 def _complete(worker: TaskWorker, run: Run) -> None:
     """Let `worker` clean up; what goes wrong there is reported, and must not hide what the run has brought."""
     try:
-        run.interrupts.let(worker.completed)
+        run.interrupts.let(_settled, worker.completed)
     except Exception as error:  # noqa: BLE001 - a user's method
         run.observer.printed(worker.name, f"completed() raised {type(error).__name__}: {error}")
 

@@ -80,9 +80,11 @@ class Slots:
         rank = self._rank[call.worker]
         self._running -= 1
         for usage in self._usages[rank]:
+            was_full = usage.used >= usage.count
             usage.used -= 1
-            for key in usage.workers:
-                self._list(self._rank[key])
+            if was_full:  # else those that wait for it are listed
+                for key in usage.workers:
+                    self._list(self._rank[key])
 
     def clear(self) -> int:
         """Drop all that waits; return how many calls that were."""
