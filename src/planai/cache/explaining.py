@@ -217,7 +217,8 @@ class ExplainingTaskWorker(StoringTaskWorker):
         if near is None:
             return Explanation(self.space, key, hit=False, reason=FIRST)
         same_input = near.about.parts.get("task") == about.parts.get("task")
-        differences = near.differences
+        # What will be looked up is known where earlier answers lead to it, and else only once it is computed.
+        differences = [one for one in near.differences if looked_up or one.part != "read" or one.new is not None]
         reason = PROVENANCE if looked_up else words_for(differences) if same_input else NEW_INPUT
         return self._explanation(key, [candidates[near.about.id][0]], reason=reason, differences=differences)
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import re
 import threading
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from planai.cache.about import PROFILES
+from planai.cache.about import PROFILES, QUESTIONS
 from planai.cache.codec import json_of, payload_of
 from planai.cache.store import Info, Order, Record
 from planai.cost import FREE
-from planai.errors import ConfigurationError
+from planai.testing.fixture_files import FixtureFiles, read_fixture
+from planai.testing.fixture_names import identity_of, variant_of
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 _EPOCH = 0.0
 
 
 class FixtureStore:
-    """Keeps each record in ``folder/<space>/<digest>.json``, in a form that diffs well.
+    """Keeps each record in ``folder/<space>/<Input>-<first field>-<digits>.json``, in a form that diffs well.
 
-    Times and costs are left out, which would be others each time: a fixture never expires.
+    An answer that is recorded anew after an edit of code takes the place of the earlier one. Times and costs are left
+    out, which would be others each time: a fixture never expires.
 
     Attributes:
         used: the files that were read or written by this object.
@@ -34,59 +33,56 @@ class FixtureStore:
         self.used: set[Path] = set()
         self._folder = Path(folder)
         self._lock = threading.RLock()
+        self._files = FixtureFiles(self._folder)
+        self._early: dict[str, list[tuple[str, str, Record]]] = {}
 
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
         found = self.peek(space, key)
         if found is not None:
-            self.used.add(self._path(space, key))
+            with self._lock:
+                self.used.add(self._files.path(space, key) or self._folder)
         return found
 
     def peek(self, space: str, key: str) -> Record | None:
         """Return the record, or None, without counting its file as read."""
-        path = self._path(space, key)
         with self._lock:
-            content = _read(path)
-        if content is None or (content["space"], content["key"]) != (space, key):
+            content = self._files.content(space, key)
+        if content is None:
             return None
         return Record(_payload(content), _EPOCH, about=json.dumps(content.get("about") or {}).encode())
 
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Write the record, whole or not at all."""
-        path = self._path(space, key)
         content: dict[str, Any] = {"space": space, "key": key, **_written(record.payload)}
         if record.about:
             content["about"] = json.loads(record.about)
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         with self._lock:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(text, encoding="utf-8", errors="surrogatepass")
-            temporary.replace(path)
-        self.used.add(path)
+            early = self._early.pop(key, []) if space.startswith(PROFILES) else []
+            if early:
+                content["input"] = json.loads(early[0][2].about).get("input", "")
+            self.used.add(self._files.write(self._completed(content, record), self.used))
+            for known in early:  # now that their worker's settings are known
+                self.used -= {self._files.remove(*known[:2])}
+                self.put(*known)
         return True
 
     def delete(self, space: str, keys: Iterable[str] | None = None) -> int:
         """Remove records."""
         with self._lock:
             wanted = [info.key for info in self.scan(space)] if keys is None else list(keys)
-            paths = [path for key in wanted if (path := self._path(space, key)).exists()]
-            for path in paths:
-                path.unlink()
-            return len(paths)
+            return sum(self._files.remove(space, key) is not None for key in wanted)
 
     def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
         """Return what is known of records, in the order of their files."""
         wanted = None if keys is None else set(keys)
-        found = []
         with self._lock:
-            for path in sorted(self._folder.glob("*/*.json")):
-                content = _read(path)
-                if content is None or (space is not None and content["space"] != space):
-                    continue
-                if wanted is None or content["key"] in wanted:
-                    found.append(_info(content))
-        return found
+            contents = self._files.contents()
+        return [
+            _info(content)
+            for content in contents
+            if (space is None or content["space"] == space) and (wanted is None or content["key"] in wanted)
+        ]
 
     def touch(self, space: str, key: str) -> None:
         """Do nothing: nothing is ever evicted."""
@@ -123,27 +119,31 @@ class FixtureStore:
 
         The profiles of workers, which are read to explain misses only, are of use as long as one of their answers is.
         """
-        used = [content for path in self.used if (content := _read(path)) is not None]
-        profiles = {(PROFILES + content["space"], (content.get("about") or {}).get("profile")) for content in used}
-        served = {self._path(space, key) for space, key in profiles if key}
+        with self._lock:
+            used = [content for path in self.used if (content := read_fixture(path)) is not None]
+            profiles = [(PROFILES + content["space"], (content.get("about") or {}).get("profile")) for content in used]
+            served = {self._files.path(space, key) for space, key in profiles if key}
         return sorted(set(self._folder.glob("*/*.json")) - self.used - served)
 
-    def _path(self, space: str, key: str) -> Path:
-        name = f"{space}\0{key}".encode("utf-8", "surrogatepass")
-        digest = hashlib.blake2b(name, digest_size=8).hexdigest()
-        return self._folder / _UNSAFE.sub("-", space) / f"{digest}.json"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigurationError(f"the fixture {path} is no JSON ({error}): record it again") from None
-    if not isinstance(content, dict) or not {"space", "key"} <= content.keys():
-        raise ConfigurationError(f"the fixture {path} has no 'space' and 'key': record it again")
-    return content
+    def _completed(self, content: dict[str, Any], record: Record) -> dict[str, Any]:
+        """Return the content with what its name needs: the worker's settings, or which answer a question is about."""
+        about, space = content.get("about") or {}, content["space"]
+        if about.get("kind") == "question":
+            answers = space.removeprefix(QUESTIONS)
+            known = self._files.find(
+                lambda one: (one["space"], (one.get("about") or {}).get("id")) == (answers, about["id"])
+            )
+            if known is None:
+                return content
+            self._early.get(known["about"].get("profile"), []).append((space, content["key"], record))
+            return {**content, "of": identity_of(known)}
+        if not about.get("profile"):
+            return content
+        profile = self._files.content(PROFILES + space, about["profile"])
+        if profile is None:
+            self._early.setdefault(about["profile"], []).append((space, content["key"], record))
+            return content
+        return {"space": space, "key": content["key"], "variant": variant_of(profile["about"]), **content}
 
 
 def _written(payload: bytes) -> dict[str, Any]:
