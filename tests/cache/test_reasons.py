@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from cache.samples import profile
 from planai.cache.about import About
 from planai.cache.explain import UNKNOWN, Difference
 from planai.cache.reasons import UNKNOWN_CHANGE, change_between, volatile_field, words_for
+from planai.cache.shown import short_text
 from planai.cache.store import Info
 from planai.cost import FREE
 
@@ -95,6 +99,36 @@ def test_a_field_that_is_another_in_each_task_is_found() -> None:
         return [{"text": str(number), "at": str(start + number)} for number in range(5)]
 
     assert volatile_field(abouts(*stamped(100)), infos(*stamped(0))) == "at"
+
+
+MADE_BY_MACHINES: list[object] = [
+    uuid.UUID(int=5),
+    uuid.UUID(int=5).hex,
+    dt.datetime(2026, 11, 23, 12, 22, 52, tzinfo=dt.UTC),
+    "2026-11-23T12:22:52Z",
+    1732360000.5,
+    1732360000500,
+]
+
+
+@pytest.mark.parametrize("value", MADE_BY_MACHINES)
+def test_an_id_or_time_that_a_run_has_made_up_is_found(value: object) -> None:
+    earlier, later = ([{"text": str(n), "mark": text} for n in range(5)] for text in ("before", short_text(value)))
+    assert volatile_field(abouts(*later), infos(*earlier)) == "mark"
+
+
+@pytest.mark.parametrize("name", ["run", "runId", "trace_id", "created_at", "timestamp", "start_time", "nonce"])
+def test_a_name_tells_what_is_made_up_for_a_run(name: str) -> None:
+    earlier, later = ([{"text": str(n), name: text} for n in range(5)] for text in ("one", "two"))
+    assert volatile_field(abouts(*later), infos(*earlier)) == name
+
+
+@pytest.mark.parametrize("value", ["2026-02", "2", 2, dt.date(2026, 2, 1), dt.datetime(2026, 2, 1), 1000000002])  # noqa: DTZ001
+def test_a_new_month_for_each_customer_is_no_sign(value: object) -> None:
+    earlier, later = (
+        [{"customer": str(n), "month": text} for n in range(50)] for text in ("before", short_text(value))
+    )
+    assert volatile_field(abouts(*later), infos(*earlier)) is None
 
 
 def test_it_is_found_though_some_tasks_are_new() -> None:

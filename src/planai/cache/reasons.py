@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -26,6 +27,15 @@ _UNNAMED: dict[str, str] = {
 }
 _SAMPLE = 500
 _ENOUGH = 3
+_NAMES_OF_RUNS = re.compile(
+    r"(?:run|job|trace|request|session)(?:_?id)?|.*_at|.*(?:time|stamp|nonce|uuid)", re.IGNORECASE
+)
+_MADE_BY_MACHINES = re.compile(
+    r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b"  # ids
+    r"|\d\d:\d\d:\d\d|datetime\((?:\d+, ){5}\d"  # times of the day
+    r"|\b1\d{9}\.\d|\b1\d{12}\b",  # seconds, or milliseconds, since the epoch
+    re.IGNORECASE,
+)
 _MOST = 0.75
 
 
@@ -66,7 +76,9 @@ def volatile_field(missed: Iterable[About], earlier: Iterable[Info]) -> str | No
     """Return the field by which most of the `missed` inputs differ from earlier ones, if there is a single one.
 
     These inputs have to differ among themselves in something else: where only new pages of one site came, it is the
-    page that they are about. And nobody has asked for the earlier answers again: what is of use does not come and go.
+    page that they are about. The field has another value in each of them, or is an id or time that was made up for the
+    run, by its name or look: a new month may come for each customer. And nobody has asked for the earlier answers
+    again: what is of use does not come and go.
 
     Args:
         missed: some of the inputs that were computed in a run.
@@ -81,8 +93,14 @@ def volatile_field(missed: Iterable[About], earlier: Iterable[Info]) -> str | No
 
 
 def _is_volatile(name: str, sample: list[About], known: set[tuple[str, object]]) -> bool:
-    others = {_others(about, name) for about in sample if name in about.fields}
-    return sum((name, other) in known for other in others) >= _MOST * len(sample)
+    values: dict[object, str] = {}
+    for about in sample:
+        if name in about.fields and (name, others := _others(about, name)) in known:
+            values[others] = about.fields[name]
+    if len(values) < _MOST * len(sample):
+        return False
+    is_made_up = _NAMES_OF_RUNS.fullmatch(name) or all(map(_MADE_BY_MACHINES.search, values.values()))
+    return bool(is_made_up) or len(set(values.values())) == len(values)
 
 
 def _seen(earlier: Iterable[Info]) -> set[tuple[str, object]]:
