@@ -13,6 +13,7 @@
     │   ├── UnkeyableValue (TypeError)    a value that decides an answer, but has no identity
     │   ├── UnstorableValue (TypeError)   a value that would not come back from the cache as it went in
     │   └── CacheMiss (LookupError)       an answer that has to be in the cache, and is not
+    ├── WebError                          a page or a search that cannot be had
     └── ModelError
         ├── MissingDependency (ImportError)  a package that is installed only on request
         ├── ModelUnavailable              no key, no server, no model file
@@ -85,6 +86,10 @@ class UnstorableValue(CacheError, TypeError):
 
 class CacheMiss(CacheError, LookupError):
     """In the mode ``replay``, an answer is not in the cache; the message says what is there, and what differs."""
+
+
+class WebError(PlanaiError):
+    """A page or a search could not be had."""
 
 
 class ModelError(PlanaiError):
