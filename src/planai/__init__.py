@@ -6,9 +6,10 @@ from planai.cache.canonical import CacheIgnore, CacheKey
 from planai.cache.worker import CachedTaskWorker
 from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
+from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.config import llm_from_config
-from planai.llm.worker import BaseLLMTaskWorker, LLMTaskWorker
+from planai.llm.worker import LLMTaskWorker
 from planai.provenance import ProvenanceChain
 from planai.pydantic_dict_wrapper import PydanticDictWrapper
 from planai.run.result import Failure, RunResult

@@ -17,6 +17,7 @@
     └── ModelError
         ├── MissingDependency (ImportError)  a package that is installed only on request
         ├── ModelUnavailable              no key, no server, no model file
+        ├── BudgetExceeded                asking would go beyond a limit that was set
         └── InvalidAnswer                 refused, cut off, or still not valid after asking again
 
 Ctrl-C is a plain ``KeyboardInterrupt``, so that it ends a program as it always does.
@@ -102,6 +103,10 @@ class MissingDependency(ModelError, ImportError):
 
 class ModelUnavailable(ModelError):
     """The model cannot be reached: no key, no server, or no model file."""
+
+
+class BudgetExceeded(ModelError):
+    """Asking the model would go beyond a limit that was set; it was not asked."""
 
 
 class InvalidAnswer(ModelError):

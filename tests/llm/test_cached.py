@@ -298,9 +298,9 @@ def test_the_prompt_is_worked_out_once_a_call(make: Make) -> None:
     prompts: list[str] = []
 
     class Counting(Analyze):
-        def get_full_prompt(self, task: Document) -> str:
+        def get_full_prompt(self, task: Document, system_prompt: str | None = None) -> str:
             prompts.append(task.text)
-            return super().get_full_prompt(task)
+            return super().get_full_prompt(task, system_prompt)
 
     run(make(Counting))
     assert prompts == ["a"]

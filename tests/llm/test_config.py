@@ -38,7 +38,7 @@ def test_an_unknown_provider_is_refused_with_a_list_of_the_known() -> None:
 def test_any_name_will_do_with_an_address() -> None:
     model = remote("mine", base_url="http://10.0.0.5/v1")
     assert model.identity() == {"provider": "mine", "model": "m", "base_url": "http://10.0.0.5/v1"}
-    assert model.key_variable is None
+    assert model.variables() == ()
 
 
 @pytest.mark.parametrize("host", ["http://10.0.0.5:11434", "http://10.0.0.5:11434/"])
@@ -47,7 +47,7 @@ def test_ollama_is_found_by_its_host(host: str) -> None:
 
 
 def test_ollama_is_looked_for_on_this_machine() -> None:
-    assert remote("ollama").base_url == "http://localhost:11434/v1"
+    assert remote("ollama").url() == "http://localhost:11434/v1"
 
 
 def test_an_address_goes_before_a_host() -> None:

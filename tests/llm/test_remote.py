@@ -77,7 +77,7 @@ def test_structured_output_through_a_graph(server: OpenAIServer) -> None:
 
 def test_an_answer_has_text_reason_and_tokens(server: OpenAIServer) -> None:
     server.script(completion("{}"))
-    assert openai(server).ask(CITY) == Answer("{}", "stop", 11, 7)
+    assert openai(server).ask(CITY) == Answer("{}", "stop", 11, 7, model="served")
 
 
 def test_settings_reach_the_wire(server: OpenAIServer) -> None:

@@ -96,7 +96,7 @@ def test_pre_process_may_show_nothing(server: OpenAIServer) -> None:
 
 def test_get_full_prompt_replaces_the_message(server: OpenAIServer) -> None:
     class Whole(Sort):
-        def get_full_prompt(self, task: Document) -> str:
+        def get_full_prompt(self, task: Document, system_prompt: str | None = None) -> str:
             return f"{self.prompt} {task.text}"
 
         def get_system_prompt(self, task: Document) -> str:

@@ -8,9 +8,9 @@ from planai.cache.worker import CachedTaskWorker
 from planai.demo.analysis import ModuleFacts, analyse, find_modules, read_source
 from planai.graph import Graph
 from planai.join import InitialTaskWorker, MergedTaskWorker
+from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.client import LLM
-from planai.llm.worker import BaseLLMTaskWorker
 from planai.task import Task
 from planai.worker import TaskWorker
 
@@ -134,7 +134,7 @@ class Classify(CachedLLMTaskWorker):
         for category, (name, synopsis, description) in EXAMPLES.items()
     ]
 
-    def get_full_prompt(self, task: Question) -> str:
+    def get_full_prompt(self, task: Question, system_prompt: str | None = None) -> str:
         """Return the module's own words, in the form of the examples."""
         return self.prompt.format(**task.model_dump()).strip()
 

@@ -4,35 +4,108 @@ from __future__ import annotations
 
 from typing import Any
 
-from planai.cache.canonical import canonical
-from planai.cache.source import code_of_model
+from pydantic import Field
+
+from planai.cache.source import code_of_model, code_of_worker
 from planai.cache.worker import CachedTaskWorker
+from planai.call import current_activation
+from planai.llm.asking import Keeper
+from planai.llm.request_key import Asked, deciding, told, whose
+from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
 from planai.llm.worker import LLMTaskWorker
 from planai.task import Task
 
 
 class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
-    """A model worker whose answers are kept, under all that the model is told and all that is done with its answer.
+    """A model worker whose answers are kept on two levels.
+
+    What the model *says* is kept under all that it is told; what the worker *publishes*, under that and all that is
+    done with it. After an edit of ``post_process``, of ``extra_validation`` or of an output's type, Python runs again
+    and the kept response is validated again; the model is asked only where it would be told something else.
 
     Attributes:
         include_model_in_key: whether another model is asked again. With False, an answer of any model will do.
+        cache_scope: such as a tenant: nobody gets an answer from another scope.
+        sample: which of several answers to the same question this worker gets; 0 for the first.
     """
 
     include_model_in_key: bool = True
+    cache_scope: str = ""
+    sample: int = Field(default=0, ge=0)
+
+    # ---- what subclasses may override
+
+    def get_cache_salt(self, task: Any) -> str | None:
+        """Return what tells answers to the same question apart besides what the model is told; None for nothing."""
+        return None
+
+    # ---- the output level
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
         """Return what decides the answer to `task`: also what the model is told."""
-        request = self.request_for(task)
-        told = [(message.role, message.text) for message in request.messages]
-        asked = {"messages": canonical(told), "request": canonical([request.schema, request.settings])}
-        return super().key_parts(task) | asked
+        return super().key_parts(task) | told(self.rendered(task)) | whose(self._asked(task))
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
-        """Return what decides all answers: also the model, and its settings."""
+        """Return what decides all answers: also the code of the answer's type, and of the tools."""
         parts = super().profile_parts(kind)
-        parts["model settings"] = canonical(dict(self.llm.settings()))
         if self.cache_code:
             parts["answer"] = code_of_model(self.answer_type()).digest().encode()
-        if self.include_model_in_key:
-            parts["model"] = canonical(dict(self.llm.identity()))
+            if self.tools:
+                functions = [(tool.name, tool.func) for tool in self.tools]
+                parts["code of tools"] = code_of_worker(type(self)).of_objects(functions).encode()
         return parts
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings that decide: also the models, and theirs."""
+        found = super()._settings()
+        for name, llm in (("llm", self.llm), *((f"fallback {llm.model_name}", llm) for llm in self.fallback_llms)):
+            told_of = dict(llm.identity()) if self.include_model_in_key else {}
+            found |= {f"{name}: {key}": value for key, value in {**told_of, **deciding(llm.settings())}.items()}
+        return found
+
+    # ---- the response level
+
+    def keeper(self, task: Any) -> Keeper:
+        """Return where what the model says is kept, beside what the worker publishes."""
+        mode = self.mode()
+        if mode == "off" or not self.should_cache(task):
+            return Keeper()
+        return Responses(
+            room=self.room(),
+            mode=mode,
+            owner=self.space,
+            asked=self._asked(task),
+            ttl=self.age_limit(task),
+            refreshed=self._refreshed(),
+            kept=self._limit,
+        )
+
+    def room(self) -> Room:
+        """Return the responses in the worker's folder, which others may share."""
+        activation = current_activation()
+        notes = {} if activation is None else activation.scope.notes
+        found: Room | None = notes.get((self, "room"))
+        if found is None:
+            found = notes[self, "room"] = open_room(self.cache_dir, self.cache_store)
+        return found
+
+    def clear_cache(self) -> None:
+        """Remove all entries of this worker, and the responses that it has asked for."""
+        super().clear_cache()
+        cache = self.room().cache
+        for info in owned_by(cache.notes(SPACE), self.space):
+            del cache[info.key]
+
+    def _asked(self, task: Any) -> Asked:
+        return Asked(self.cache_scope, self.sample, self.get_cache_salt(task) or "", self.include_model_in_key)
+
+    def _limit(self, size: int) -> None:
+        """Let the worker's limits hold for its responses, too: the least recently used go first."""
+        entries, most = self.cache_size_limit, self.cache_disk_limit
+        if entries is None and most is None:
+            return
+        cache, total = self.room().cache, 0
+        for count, info in enumerate(reversed(owned_by(cache.notes(SPACE), self.space)), 1):
+            total += info.size
+            if (entries is not None and count > entries) or (most is not None and total > most):
+                del cache[info.key]

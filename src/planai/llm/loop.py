@@ -112,11 +112,16 @@ def running_loop_thread() -> LoopThread:
     return thread
 
 
+def start(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run `coroutine` on the loop, without waiting for it."""
+    return _current.get().submit(coroutine)
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` on the loop, and wait for its result; when the wait is interrupted, it is cancelled."""
     future: Future[T] | None = None
     try:
-        future = _current.get().submit(coroutine)
+        future = start(coroutine)
         return future.result()
     except BaseException:
         if future is not None:

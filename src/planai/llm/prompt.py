@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
-from planai.task import Task
+import math
+from typing import Any
+
+from pydantic import BaseModel
+
+from planai.llm.client import Message, Request
+from planai.llm.media import picture_fields
+from planai.xml import to_xml
 
 SYSTEM = "You carry out one step of a larger job. Follow the instructions exactly, and answer in JSON."
 """What a model is told about its part, unless a worker says otherwise."""
 
 
-def full_prompt(instructions: str, task: Task | None, *, as_xml: bool) -> str:
-    """Return the message for one task; without a task, the instructions alone."""
-    if task is None:
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_TURN = 4
+_TOKENS_PER_IMAGE = 1000
+
+
+def full_prompt(instructions: str, shown: Any, *, as_xml: bool) -> str:
+    """Return the message for one task; where nothing is shown, the instructions alone.
+
+    Args:
+        instructions: what to do.
+        shown: the input: a task, or another model; one that wraps a model as its ``instance`` stands for that.
+        as_xml: whether it is shown as XML, in place of JSON.
+    """
+    if shown is None:
         return instructions
-    data = task.model_dump_xml() if as_xml else task.model_dump_json(indent=2)
-    return f"The input:\n\n{data}\n\nWhat to do with it:\n\n{instructions}"
+    return f"The input:\n\n{input_text(shown, as_xml=as_xml)}\n\nWhat to do with it:\n\n{instructions}"
+
+
+def input_text(shown: Any, *, as_xml: bool) -> str:
+    """Return an input as a model reads it, without the pictures that it is shown besides."""
+    model: BaseModel = shown if isinstance(shown, BaseModel) else shown.instance
+    pictures = picture_fields(model)
+    if as_xml:
+        return to_xml(type(model).__name__, model.model_dump(mode="json", exclude=pictures, fallback=str))
+    return model.model_dump_json(indent=2, exclude=pictures)
 
 
 def correction(problem: str) -> str:
     """Return the message that asks for another answer."""
     return f"That answer cannot be used: {problem}\n\nAnswer again, in full, with this put right."
+
+
+def token_estimate(request: Request) -> int:
+    """Return about how many tokens a request has: a quarter of its bytes, and a thousand for each picture.
+
+    Each model counts in its own way; only the model itself could tell exactly.
+    """
+    return sum(map(_tokens, request.messages)) + sum(
+        math.ceil(len(str(tool).encode()) / _BYTES_PER_TOKEN) for tool in request.tools
+    )
+
+
+def _tokens(message: Message) -> int:
+    size = len(message.text.encode("utf-8", "surrogatepass")) + sum(len(call.arguments) for call in message.calls)
+    return math.ceil(size / _BYTES_PER_TOKEN) + _TOKENS_PER_TURN + _TOKENS_PER_IMAGE * len(message.images)

@@ -1,163 +1,193 @@
-"""Asking OpenAI-compatible servers through pydantic-ai; importing this module costs about a second of CPU."""
+"""Asking models through pydantic-ai, on the one event loop of the process."""
 
 from __future__ import annotations
 
+import asyncio
+import queue
+import random
 import weakref
 from typing import Any, cast
 
-import httpx2
-from openai import AsyncOpenAI
-from pydantic_ai import ModelMessage, ModelRequest, ModelResponse, ModelSettings
-from pydantic_ai.direct import model_request
+from pydantic_ai import ModelResponse, ModelSettings
+from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import (
+    ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
     ModelRequestTimeout,
+    ModelServerError,
     ModelTimeoutError,
 )
-from pydantic_ai.messages import SystemPromptPart, TextPart, UserPromptPart
-from pydantic_ai.models import ModelRequestParameters, create_async_httpx2_client
-from pydantic_ai.models.ollama import OllamaModel
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.output import OutputObjectDefinition
-from pydantic_ai.profiles import merge_profile
-from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.providers.ollama import OllamaProvider
-from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+from pydantic_ai.models import Model
 
-from planai.errors import ModelUnavailable
-from planai.llm.client import Answer, Message, Request
-from planai.llm.loop import LoopThread, run, running_loop_thread
+from planai.errors import ModelError, ModelUnavailable
+from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.foreign import ForeignModel
+from planai.llm.loop import LoopThread, run, running_loop_thread, start
+from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
+from planai.llm.translate import answer_of, history_of, parameters_of
 
-_CONNECT_SECONDS = 10.0
-_bound: weakref.WeakKeyDictionary[RemoteModel, tuple[LoopThread, OpenAIChatModel]] = weakref.WeakKeyDictionary()
+Described = RemoteModel | ForeignModel
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_PASSING = (
+    ModelHTTPError,
+    ModelConnectionError,
+    ModelRequestTimeout,
+    ModelRateLimitError,
+    ModelServerError,
+    TimeoutError,
+)
+_CACHING = frozenset({"anthropic", "bedrock"})
+_bound: weakref.WeakKeyDictionary[Described, tuple[LoopThread, Model]] = weakref.WeakKeyDictionary()
 
 
-def ask(model: RemoteModel, request: Request) -> Answer:
+def ask(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
     """Ask `model`, and wait for its answer.
 
     Raises:
         ModelUnavailable: the server cannot be reached, or answers with an error.
     """
     try:
-        return _answer(run(_ask(model, request)))
+        if on_chunk is None:
+            return run(_tried(model, request))
+        return _streamed(model, request, on_chunk)
+    except ModelError:
+        raise
     except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
         # Not chained: the text of an error may hold the key, and a traceback would show it.
         raise ModelUnavailable(_explained(error, model)) from None
 
 
-def _explained(error: Exception, model: RemoteModel) -> str:
-    """Say what went wrong, and what to do."""
-    who, cause = (
-        f"{model.model_name!r} of {model.provider!r}",
-        f"({type(error).__name__}: {_without_key(error, model)})",
-    )
-    match error:
-        case ModelTimeoutError() | ModelRequestTimeout():
-            return f"{who} did not answer within {model.timeout:g} s: raise timeout, or ask for less {cause}"
-        case ModelConnectionError():
-            return f"no server answers for {who} at {model.url()}: start it, or pass another base_url {cause}"
-        case ModelAuthenticationError() if model.key_variable:
-            return f"{who} refuses the key: look at {model.key_variable}, or pass api_key {cause}"
-        case ModelHTTPError():
-            return f"{who} at {model.url()} answered with an error {cause}"
-    return (
-        f"what came from {model.url()} for {who} is no answer of a model: "
-        f"is it an OpenAI-compatible server, and does base_url go up to and with /v1? {cause}"
-    )
+async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+    """Do what `ask` does, for a program with an event loop of its own."""
+    loop = asyncio.get_running_loop()
 
+    def show(chunk: str) -> None:
+        if on_chunk is not None:
+            loop.call_soon_threadsafe(on_chunk, chunk)
 
-async def _ask(model: RemoteModel, request: Request) -> ModelResponse:
-    bound = _bind(model)
-    settings: dict[str, Any] = {**model.settings(), **request.settings}
-    settings.pop("structured_outputs")
-    return await model_request(
-        bound,
-        [_turn(message) for message in request.messages],
-        model_settings=cast("ModelSettings", settings),
-        model_request_parameters=_parameters(model, bound, request),
-    )
-
-
-def _turn(message: Message) -> ModelMessage:
-    if message.role == "assistant":
-        return ModelResponse(parts=[TextPart(message.text)])
-    return ModelRequest(parts=[(SystemPromptPart if message.role == "system" else UserPromptPart)(message.text)])
-
-
-def _parameters(model: RemoteModel, bound: OpenAIChatModel, request: Request) -> ModelRequestParameters:
-    """Ask for JSON by schema; of a server that cannot do that, with the schema in the prompt."""
-    if request.schema is None:
-        return ModelRequestParameters()
-    native = model.structured_outputs and bound.profile.get("supports_json_schema_output", False)
-    target = OutputObjectDefinition(json_schema=dict(request.schema), name=request.schema_name)
-    return ModelRequestParameters(output_mode="native" if native else "prompted", output_object=target)
-
-
-def _answer(response: ModelResponse) -> Answer:
-    return Answer(
-        text=response.text or "",
-        finish_reason=response.finish_reason,
-        input_tokens=response.usage.input_tokens,
-        output_tokens=response.usage.output_tokens,
-        refusal=(response.provider_details or {}).get("refusal"),
-        dollars=_price(response),
-    )
-
-
-def _price(response: ModelResponse) -> float:
-    """Return what an answer cost in US dollars by the price list that comes with pydantic-ai; 0 if it is not there."""
     try:
-        return float(response.cost().total_price)
-    except (LookupError, AssertionError, ValueError):
-        return 0.0
+        return await asyncio.wrap_future(start(_tried(model, request, None if on_chunk is None else show)))
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see `ask`
+        raise ModelUnavailable(_explained(error, model)) from None
 
 
-def _bind(model: RemoteModel) -> OpenAIChatModel:
+def _streamed(model: Described, request: Request, on_chunk: OnChunk) -> Answer:
+    """Ask, and hand on what comes in the thread that asks, where a worker may do all that it may do elsewhere."""
+    chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    future = start(_tried(model, request, chunks.put))
+    future.add_done_callback(lambda _: chunks.put(None))
+    try:
+        while (chunk := chunks.get()) is not None:
+            on_chunk(chunk)
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def _tried(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+    """Ask, and again after a pause where that may help."""
+    bound = _bind(model)
+    for tries in range(model.max_retries + 1):
+        if tries and on_chunk is not None:
+            on_chunk("")
+        try:
+            async with asyncio.timeout(model.timeout):
+                return answer_of(await _asked(bound, model, request, on_chunk), model.prices)
+        except (ModelAPIError, TimeoutError) as error:
+            pause = _pause(error, tries, model)
+            if tries == model.max_retries or pause is None:
+                raise
+        await asyncio.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _pause(error: Exception, tries: int, model: Described) -> float | None:
+    """Return the seconds after which to try again, as the server says if it does; None where that is of no use."""
+    if isinstance(error, ModelHTTPError) and error.status_code not in _RETRIED:
+        return None
+    if isinstance(error, ModelQuotaExceededError) or not isinstance(error, _PASSING):
+        return None
+    wanted: float | None = error.retry_after if isinstance(error, ModelAPIError) else None
+    if wanted is not None:
+        return wanted if wanted <= max(model.timeout, _LONGEST_PAUSE) else None
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**tries) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+
+
+async def _asked(bound: Model, model: Described, request: Request, on_chunk: OnChunk | None) -> ModelResponse:
+    messages = history_of(request.messages)
+    settings = cast("ModelSettings", {**_caching(model, request), **model.sent(), **request.settings})
+    parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
+    if on_chunk is None:
+        return await model_request(bound, messages, model_settings=settings, model_request_parameters=parameters)
+    stream = model_request_stream(bound, messages, model_settings=settings, model_request_parameters=parameters)
+    async with stream as response:
+        async for event in response:
+            match event:
+                case PartStartEvent(part=TextPart(content=text)) if text:
+                    on_chunk(text)
+                case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
+                    on_chunk(text)
+        return response.get()
+
+
+def _caching(model: Described, request: Request) -> dict[str, Any]:
+    """Have the provider keep what its next request begins with: tools and instructions, and rounds of tools."""
+    if model.provider not in _CACHING or not getattr(model, "prompt_caching", True):
+        return {}
+    return {"cache": {"messages": bool(request.tools)}}
+
+
+def _bind(model: Described) -> Model:
     """Return the client of `model` on the present loop: after a fork, there is another loop and another client."""
     owner = running_loop_thread()
     known = _bound.get(model)
     if known is not None and known[0] is owner:
         return known[1]
-    client = _client(model)
-    built = _build(model, client)
-    _bound[model] = (owner, built)
-    owner.closers.add(client.close)
-    weakref.finalize(model, owner.drop, client.close).atexit = False
-    return built
+    built = build(model)
+    _bound[model] = (owner, built.model)
+    if built.close is not None:
+        owner.closers.add(built.close)
+        weakref.finalize(model, owner.drop, built.close).atexit = False
+    return built.model
 
 
-def _client(model: RemoteModel) -> AsyncOpenAI:
-    http = create_async_httpx2_client(timeout=httpx2.Timeout(model.timeout, connect=_CONNECT_SECONDS))
-    client = AsyncOpenAI(
-        base_url=model.url(),
-        api_key=model.find_key(),
-        http_client=http,
-        max_retries=model.max_retries,
+def _explained(error: Exception, model: Described) -> str:
+    """Say what went wrong, and what to do."""
+    who, cause = (
+        f"{model.model_name!r} of {model.provider!r}",
+        f"({type(error).__name__}: {_without_key(error, model)})",
     )
-    if model.provider != "openai":  # read from OpenAI's variables, which are nobody else's business
-        client.organization = client.project = None
-    return client
-
-
-def _build(model: RemoteModel, client: AsyncOpenAI) -> OpenAIChatModel:
-    if model.provider == "openai":
-        return OpenAIChatModel(model.model_name, provider=OpenAIProvider(openai_client=client))
-    profile = OpenAIModelProfile(
-        openai_chat_supports_max_completion_tokens=False,  # other servers know max_tokens only, and ignore this one
-        openai_chat_supports_multiple_system_messages=False,
+    where = model.url() or "its provider"
+    match error:
+        case ModelTimeoutError() | ModelRequestTimeout() | TimeoutError():
+            return f"{who} timed out: no answer within {model.timeout:g} s; raise timeout, or ask for less {cause}"
+        case ModelConnectionError() if error.phase in ("read", "write"):
+            return f"{who} at {where} closed the connection before its answer was complete {cause}"
+        case ModelConnectionError():
+            return f"no server answers for {who} at {where}: start it, or pass another base_url {cause}"
+        case ModelAuthenticationError() if model.variables():
+            return f"{who} refuses the key: look at {' or '.join(model.variables())}, or pass api_key {cause}"
+        case ModelAPIError() if type(error) is not ModelAPIError:
+            return f"{who} at {where} answered with an error {cause}"
+    return (
+        f"what came from {where} for {who} is no answer of a model: "
+        f"is it the right server, and does base_url go up to and with /v1 where it speaks OpenAI's protocol? {cause}"
     )
-    if model.provider == "ollama":
-        ollama = OllamaProvider(openai_client=client)
-        known = OllamaModel(model.model_name, provider=ollama).profile  # knows which servers follow no schema
-        return OllamaModel(model.model_name, provider=ollama, profile=merge_profile(known, profile))
-    provider = OpenAICompatibleProvider(model.provider, openai_client=client)
-    return OpenAIChatModel(model.model_name, provider=provider, profile=profile)
 
 
-def _without_key(error: Exception, model: RemoteModel) -> str:
+def _without_key(error: Exception, model: Described) -> str:
     """Return the error's text; a server that echoes the key must not make us show it."""
-    return str(error).replace(model.find_key(), "***")
+    key = model.find_key()
+    return str(error).replace(key, "***") if key else str(error)

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 
+from planai.cache.memo import per_class
 from planai.call import current_activation
-from planai.cost import Cost
-from planai.errors import ConfigurationError, InvalidAnswer
-from planai.llm.client import LLM, Answer, Message, Request
-from planai.llm.prompt import SYSTEM, correction, full_prompt
+from planai.errors import ConfigurationError
+from planai.llm.asking import Outcome
+from planai.llm.base import BaseLLMTaskWorker
+from planai.llm.client import Message, Rendered, Request
+from planai.llm.debug import write_debug
+from planai.llm.flow import drive
+from planai.llm.media import images_of
+from planai.llm.prompt import full_prompt, input_text
 from planai.task import Task
-from planai.worker import TaskWorker
 
-_SHOWN = 300
-
-
-class BaseLLMTaskWorker(TaskWorker):
-    """What all workers with a model have in common; limit them together with ``set_max_parallel_tasks``.
-
-    Attributes:
-        llm: the model; see `llm_from_config`.
-        system_prompt: what the model is told about its part; None for nothing.
-    """
-
-    llm: LLM
-    system_prompt: str | None = SYSTEM
-
-    @field_validator("llm", mode="before")
-    @classmethod
-    def _has_to_be_a_model(cls, llm: object) -> object:
-        if not isinstance(llm, LLM):
-            raise ValueError(f"{llm!r} is no model: pass llm=llm_from_config(provider, model_name)")  # noqa: TRY004
-        return llm
+_NOTHING = Task()
+"""Stands for any input in the form of a message, which a later version of planai may change."""
 
 
 class LLMTaskWorker(BaseLLMTaskWorker):
@@ -45,18 +32,21 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         llm_input_type: the type that the worker consumes; or annotate ``consume_work`` of a subclass.
         llm_output_type: the type of the answer; by default, the only one of `output_types`.
         examples: pairs of a message and the answer to it, shown to the model as earlier turns.
-        temperature: 0 for the likeliest answer; None for what the model was made with.
         use_xml: show the input as XML in place of JSON.
         max_validation_retries: how often the model is asked again after an answer that is not valid.
+        debug_mode: append what was asked and answered to a file, a line of JSON for each call, for
+            ``planai optimize-prompt``.
+        debug_dir: the folder of that file, which is called after the worker.
     """
 
     prompt: str = Field(default="", min_length=1)
     llm_input_type: type[Task] | None = None
     llm_output_type: type[BaseModel] | None = None
     examples: list[tuple[str, str]] = Field(default_factory=list)
-    temperature: float | None = Field(default=None, ge=0, le=2)
     use_xml: bool = False
     max_validation_retries: int = Field(default=2, ge=0)
+    debug_mode: bool = False
+    debug_dir: str | Path = "debug"
 
     # ---- what subclasses may override
 
@@ -64,9 +54,12 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Return the instructions for `task`."""
         return self.prompt
 
-    def pre_process(self, task: Any) -> Task | None:
-        """Return what the model is shown of `task`; None for the instructions alone."""
-        return task  # type: ignore[no-any-return]
+    def pre_process(self, task: Any) -> Any:
+        """Return what the model is shown of `task`: a task or another model, or data in a `PydanticDictWrapper`.
+
+        None shows the instructions alone.
+        """
+        return task
 
     def extra_validation(self, response: Any, input_task: Any) -> str | None:
         """Return what is wrong with an answer that fits its type, for the model to put right; None if nothing is."""
@@ -76,13 +69,10 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Publish what comes of the answer: by default, the answer."""
         self.publish_work(response, input_task=input_task)
 
-    def get_full_prompt(self, task: Any) -> str:
-        """Return the message about `task`: the input and the instructions."""
-        return full_prompt(self.format_prompt(task), self.pre_process(task), as_xml=self.use_xml)
-
-    def get_system_prompt(self, task: Any) -> str | None:
-        """Return what the model is told about its part."""
-        return self.system_prompt
+    def get_full_prompt(self, task: Any, system_prompt: str | None = None) -> str:
+        """Return the message about `task`: the input and the instructions; with a system prompt, all that is told."""
+        message = full_prompt(self.format_prompt(task), self.pre_process(task), as_xml=self.use_xml)
+        return message if system_prompt is None else f"{system_prompt}\n\n{message}"
 
     # ---- how it works
 
@@ -104,19 +94,30 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Ask the model, and publish its answer.
 
         Raises:
+            BudgetExceeded: the request is longer than `max_input_tokens`.
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """
-        self.post_process(self._ask(task), task)
+        request = self.request_for(task)
+        response = drive(
+            self.converse(request, task, lambda text: self._accept(text, task), self.max_validation_retries)
+        )
+        if self.debug_mode:
+            write_debug(self.debug_dir, self.name, task, request, response)
+        self.post_process(response, task)
 
     def request_for(self, task: Any) -> Request:
-        """Return all that the model is told about `task`; within a call, it is worked out once for the same task."""
+        """Return all that the model is told about `task`."""
+        return self.rendered(task).request
+
+    def rendered(self, task: Any) -> Rendered:
+        """Return what the model is told about `task`; within a call, it is worked out once for the same task."""
         activation = current_activation()
         if activation is None or activation.worker is not self:
-            return self._make_request(task)
-        known: tuple[object, Request] = activation.notes.get("request", (None, None))
+            return self._render(task)
+        known: tuple[object, Rendered] = activation.notes.get("request", (None, None))
         if known[0] is not task:
-            known = activation.notes["request"] = (task, self._make_request(task))
+            known = activation.notes["request"] = (task, self._render(task))
         return known[1]
 
     def answer_type(self) -> type[BaseModel]:
@@ -134,64 +135,45 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             )
         return self.output_types[0]
 
-    def _make_request(self, task: Any) -> Request:
-        messages = [Message("user", self.get_full_prompt(task))]
+    def _render(self, task: Any) -> Rendered:
+        text, pieces = self._message(task)
+        images = images_of(task)
+        pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
+        messages = [Message("user", text, images=images)]
         for question, answer in reversed(self.examples):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
-        system = self.get_system_prompt(task)
-        if system:
-            messages.insert(0, Message("system", system))
+        pieces |= {"examples": self.examples} if self.examples else {}
         kind = self.answer_type()
-        settings = {} if self.temperature is None else {"temperature": self.temperature}
-        return Request(tuple(messages), kind.model_json_schema(), kind.__name__, settings)
+        request = self.request_of(task, messages, schema=_schema_of(kind), schema_name=kind.__name__)
+        return Rendered(request, pieces)
 
-    def _ask(self, task: Any) -> BaseModel:
-        """Ask, and ask again, until the answer is valid."""
-        request = self.request_for(task)
-        problem = ""
-        for _ in range(1 + self.max_validation_retries):
-            answer = self.llm.ask(request)
-            _spend(answer)
-            self._require_whole(answer)
-            response, problem = self._validated(answer, task)
-            if response is not None:
-                return response
-            again = (Message("assistant", answer.text), Message("user", correction(problem)))
-            request = Request((*request.messages, *again), request.schema, request.schema_name, request.settings)
-        raise InvalidAnswer(
-            f"{self.llm.model_name!r} gave {self.name!r} no valid answer in {1 + self.max_validation_retries} tries; "
-            f"the last problem: {problem}; the last answer: {answer.text[:_SHOWN]!r}"
-        )
+    def _message(self, task: Any) -> tuple[str, dict[str, Any]]:
+        """Return the message about `task`, and what it is made of besides the task itself."""
+        if inspect.unwrap(type(self).get_full_prompt) is not inspect.unwrap(LLMTaskWorker.get_full_prompt):
+            text = self.get_full_prompt(task)
+            return text, {"prompt": text}
+        instructions, shown = self.format_prompt(task), self.pre_process(task)
+        text = full_prompt(instructions, shown, as_xml=self.use_xml)
+        pieces = {"prompt": instructions, "form": full_prompt("", _NOTHING, as_xml=self.use_xml)}
+        if shown is not task:
+            pieces["what is shown of the input"] = "" if shown is None else input_text(shown, as_xml=self.use_xml)
+        return text, pieces
 
-    def _validated(self, answer: Answer, task: Any) -> tuple[BaseModel | None, str]:
-        """Return the answer as a model, or what is wrong with it."""
+    def _accept(self, text: str, task: Any) -> Outcome[BaseModel]:
+        """Make the answer of its text, or say what is wrong with it."""
         try:
-            response = self.answer_type().model_validate_json(_unfenced(answer.text))
+            response = self.answer_type().model_validate_json(_unfenced(text))
         except ValidationError as error:
-            return None, "; ".join(
-                f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}" for item in error.errors()
-            )
+            problems = (f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}" for item in error.errors())
+            return Outcome(None, "; ".join(problems))
         problem = self.extra_validation(response, task)
-        return (response, "") if problem is None else (None, problem)
-
-    def _require_whole(self, answer: Answer) -> None:
-        """Make sure that the model was done with its answer."""
-        who = f"{self.llm.model_name!r}, asked by {self.name!r},"
-        if answer.refusal is not None or answer.finish_reason == "content_filter":
-            raise InvalidAnswer(f"{who} refused to answer: {answer.refusal or 'its content filter'}")
-        if answer.finish_reason == "length":
-            raise InvalidAnswer(
-                f"{who} was cut off by its token limit after {answer.output_tokens} tokens: raise max_tokens; "
-                f"the answer began {answer.text[:_SHOWN]!r}"
-            )
+        return Outcome(response) if problem is None else Outcome(None, problem)
 
 
-def _spend(answer: Answer) -> None:
-    """Let the present call have cost what the answer did."""
-    activation = current_activation()
-    if activation is not None:
-        tokens = answer.input_tokens + answer.output_tokens
-        activation.cost = activation.cost.plus(Cost(0.0, tokens, answer.dollars))
+@per_class
+def _schema_of(kind: type) -> dict[str, Any]:
+    schema: dict[str, Any] = kind.model_json_schema()  # type: ignore[attr-defined]  # of a model
+    return schema
 
 
 def _unfenced(text: str) -> str:

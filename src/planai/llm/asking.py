@@ -1,0 +1,238 @@
+"""Conversation: a question to a model, with all that follows until there is an answer that is valid.
+
+A round is what a model says to one request: an answer, or tools to call. An answer that is not valid goes back to the
+model with what is wrong with it, within the round. The results of tools begin another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from planai.cost import FREE, Cost
+from planai.errors import BudgetExceeded, InvalidAnswer, ModelUnavailable
+from planai.llm.client import LLM, Answer, Message, OnChunk, Request, ToolCall
+from planai.llm.flow import Flow
+from planai.llm.prompt import correction, token_estimate
+from planai.llm.tools import Tool, run_tool
+
+T = TypeVar("T")
+_SHOWN = 300
+_CHUNK = 80
+
+
+class Outcome(NamedTuple, Generic[T]):
+    """What becomes of an answer: the value that was made of it, or what is wrong with it."""
+
+    value: T | None
+    problem: str = ""
+
+
+class Ask(NamedTuple):
+    """The step of asking a model."""
+
+    llm: LLM
+    request: Request
+    on_chunk: OnChunk | None
+
+    def run(self) -> Answer:
+        """Ask."""
+        return self.llm.ask(self.request) if self.on_chunk is None else self.llm.ask(self.request, self.on_chunk)
+
+
+class UseTool(NamedTuple):
+    """The step of calling a tool."""
+
+    tools: dict[str, Tool]
+    call: ToolCall
+
+    def run(self) -> str:
+        """Call it."""
+        return run_tool(self.tools, self.call)
+
+
+class Said(NamedTuple):
+    """What was said in one round.
+
+    Attributes:
+        turns: what follows the request: answers and corrections, of which the last one counts.
+        answers: the answers among them, with what they took.
+        cost: what all of it took, where it was kept.
+    """
+
+    turns: tuple[Message, ...]
+    answers: tuple[Answer, ...] = ()
+    cost: Cost = FREE
+
+    @property
+    def last(self) -> Message:
+        """The turn that counts: a valid answer, or tools to call."""
+        return self.turns[-1]
+
+
+class Keeper:
+    """Keeps what was said in a round; this one keeps nothing. See `planai.llm.responses`."""
+
+    def begin(self, llm: LLM, request: Request) -> Flow[Said | None]:
+        """Return what was said to `request` before; None when it is to be asked, and then `end` has to follow."""
+        yield from ()
+        return None
+
+    def keep(self, llm: LLM, request: Request, said: Said) -> None:
+        """Keep what was said; it was found to be valid."""
+
+    def end(self, llm: LLM, request: Request) -> None:
+        """Let those go on who wait for what was to be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation(Generic[T]):
+    """How a question is asked.
+
+    Attributes:
+        who: who asks, for messages.
+        models: the model, and those to turn to when it is not available.
+        accept: makes a value of an answer's text, or says what is wrong with it.
+        tools: what the model may call.
+        tool_rounds: how often it may call tools.
+        retries: how often it may put an answer right.
+        keeper: where rounds are kept.
+        spend: is told of each answer that was paid for.
+        find: is told of each answer that was kept.
+        on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
+            before is void.
+    """
+
+    who: str
+    models: Sequence[LLM]
+    accept: Callable[[str], Outcome[T]]
+    tools: Sequence[Tool] = ()
+    tool_rounds: int = 5
+    retries: int = 2
+    keeper: Keeper = field(default_factory=Keeper)
+    spend: Callable[[LLM, Answer], None] = lambda _, __: None
+    find: Callable[[LLM, Said], None] = lambda _, __: None
+    on_chunk: OnChunk | None = None
+
+    def ask(self, request: Request) -> Flow[T]:
+        """Ask until there is a valid answer, and return the value made of it.
+
+        Raises:
+            InvalidAnswer: the model refused, was cut off, called tools without end, or gave no valid answer.
+            ModelUnavailable: none of the models could be asked.
+        """
+        by_name = {tool.name: tool for tool in self.tools}
+        for _ in range(1 + self.tool_rounds):
+            llm, request, outcome = yield from self._round(request)
+            calls = request.messages[-1].calls
+            if not calls:
+                return outcome.value  # type: ignore[return-value]  # of an answer that has no problem
+            results = []
+            for call in calls:
+                text = yield UseTool(by_name, call)
+                results.append(Message("tool", text, call=call))
+            request = request.then(*results)
+        raise InvalidAnswer(
+            f"{llm.model_name!r}, asked by {self.who!r}, still calls tools after {self.tool_rounds} rounds of them: "
+            "raise max_tool_rounds, or say in the prompt when to stop"
+        )
+
+    def _round(self, request: Request) -> Flow[tuple[LLM, Request, Outcome[T]]]:
+        """Return the request with a valid answer at its end: of the first model that can be asked."""
+        problems: list[str] = []
+        for llm in self.models:
+            try:
+                found = yield from self._valid(llm, request)
+            except ModelUnavailable as error:
+                if len(self.models) == 1:
+                    raise
+                problems.append(str(error))
+            else:
+                return llm, *found
+        raise ModelUnavailable("no model is available: " + "; ".join(problems))
+
+    def _valid(self, llm: LLM, request: Request) -> Flow[tuple[Request, Outcome[T]]]:
+        """Return the request with a valid answer of `llm` at its end; what was kept is validated, too."""
+        left = self.retries
+        while True:
+            said = yield from self.keeper.begin(llm, request)
+            if said is None:
+                return (yield from self._asked(llm, request, left))
+            outcome = self._judged(said.last)
+            request = request.then(*said.turns)
+            if not outcome.problem:
+                self.find(llm, said)
+                self._stream(said.last.text)
+                return request, outcome
+            left -= 1
+            if left < 0:
+                raise self._invalid(llm, outcome.problem, said.last.text)
+            request = request.then(Message("user", correction(outcome.problem)))
+
+    def _asked(self, llm: LLM, request: Request, left: int) -> Flow[tuple[Request, Outcome[T]]]:
+        """Ask until the answer is valid, keep it, and return the request with it at its end."""
+        turns: list[Message] = []
+        answers: list[Answer] = []
+        try:
+            while True:
+                if turns and self.on_chunk is not None:
+                    self.on_chunk("")
+                answer: Answer = yield Ask(llm, request.then(*turns), self.on_chunk)
+                self.spend(llm, answer)
+                self._require_whole(llm, answer)
+                answers.append(answer)
+                turns.append(answer.as_turn())
+                outcome = self._judged(turns[-1])
+                if not outcome.problem:
+                    self.keeper.keep(llm, request, Said(tuple(turns), tuple(answers)))
+                    return request.then(*turns), outcome
+                if not left:
+                    raise self._invalid(llm, outcome.problem, answer.text)
+                left -= 1
+                turns.append(Message("user", correction(outcome.problem)))
+        finally:
+            self.keeper.end(llm, request)
+
+    def _judged(self, turn: Message) -> Outcome[T]:
+        return Outcome(None) if turn.calls else self.accept(turn.text)
+
+    def _stream(self, text: str) -> None:
+        """Show what was kept the way an answer comes."""
+        if self.on_chunk is not None:
+            for start in range(0, len(text), _CHUNK):
+                self.on_chunk(text[start : start + _CHUNK])
+
+    def _invalid(self, llm: LLM, problem: str, text: str) -> InvalidAnswer:
+        return InvalidAnswer(
+            f"{llm.model_name!r} gave {self.who!r} no valid answer in {1 + self.retries} tries; "
+            f"the last problem: {problem}; the last answer: {text[:_SHOWN]!r}"
+        )
+
+    def _require_whole(self, llm: LLM, answer: Answer) -> None:
+        """Make sure that the model was done with its answer."""
+        who = f"{llm.model_name!r}, asked by {self.who!r},"
+        if answer.refusal is not None or answer.finish_reason == "content_filter":
+            raise InvalidAnswer(f"{who} refused to answer: {answer.refusal or 'its content filter'}")
+        if answer.finish_reason == "length":
+            raise InvalidAnswer(
+                f"{who} was cut off by its token limit after {answer.output_tokens} tokens: raise max_tokens; "
+                f"the answer began {answer.text[:_SHOWN]!r}"
+            )
+        if answer.calls and not self.tools:
+            raise InvalidAnswer(f"{who} calls the tool {answer.calls[0].name!r}, though there is none")
+
+
+def require_room(who: str, request: Request, limit: int | None) -> None:
+    """Make sure that a request has no more than `limit` tokens, as far as these can be counted without the model.
+
+    Raises:
+        BudgetExceeded: it has more; nothing was sent.
+    """
+    if limit is None:
+        return
+    count = token_estimate(request)
+    if count > limit:
+        raise BudgetExceeded(
+            f"{who!r} would send about {count} tokens, and max_input_tokens is {limit}: shorten the input, or raise it"
+        )

@@ -1,0 +1,120 @@
+"""BaseLLMTaskWorker: what all workers with a model have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from planai.call import current_activation
+from planai.cost import FREE, Cost
+from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
+from planai.llm.client import LLM, Answer, Message, Request
+from planai.llm.config import as_llm
+from planai.llm.flow import Flow
+from planai.llm.prompt import SYSTEM
+from planai.llm.responses import cost_of
+from planai.llm.tools import Tool, tool
+from planai.worker import TaskWorker
+
+T = TypeVar("T")
+_TOOL_ROUNDS = 5
+
+
+class BaseLLMTaskWorker(TaskWorker):
+    """What all workers with a model have in common; limit them together with ``set_max_parallel_tasks``.
+
+    Attributes:
+        llm: the model; see `llm_from_config`. Any model object of pydantic-ai will do, and ``"provider:model"``.
+        fallback_llms: models to turn to, in this order, when `llm` is not available.
+        system_prompt: what the model is told about its part; None for nothing.
+        tools: what the model may call: made with `tool`, or plain functions.
+        max_tool_rounds: how often it may call tools before it answers; None for 5.
+        temperature: 0 for the likeliest answer; None for what the model was made with.
+        model_settings: any other setting by its name, such as ``top_p``, ``seed``, ``stop_sequences`` or ``thinking``.
+        max_input_tokens: a longer request is refused before it is sent; None for any length.
+        stream: whether `handle_stream` gets the text of answers while they come.
+    """
+
+    llm: LLM
+    fallback_llms: list[LLM] = Field(default_factory=list)
+    system_prompt: str | None = SYSTEM
+    tools: list[Tool] | None = None
+    max_tool_rounds: int | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    model_settings: dict[str, Any] = Field(default_factory=dict)
+    max_input_tokens: int | None = Field(default=None, ge=1)
+    stream: bool = False
+
+    @field_validator("llm", mode="before")
+    @classmethod
+    def _has_to_be_a_model(cls, llm: object) -> LLM:
+        return as_llm(llm)
+
+    @field_validator("fallback_llms", mode="before")
+    @classmethod
+    def _have_to_be_models(cls, models: Any) -> list[LLM]:
+        return [as_llm(llm) for llm in models]
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _may_be_functions(cls, tools: Any) -> list[Tool] | None:
+        return None if tools is None else [one if isinstance(one, Tool) else tool(one) for one in tools]
+
+    # ---- what subclasses may override
+
+    def get_tools(self, task: Any) -> list[Tool]:
+        """Return what the model may call for `task`."""
+        return self.tools or []
+
+    def get_system_prompt(self, task: Any) -> str | None:
+        """Return what the model is told about its part."""
+        return self.system_prompt
+
+    def handle_stream(self, chunk: str) -> None:
+        """Get a piece of an answer while it comes; an empty one says that what came before was not valid."""
+
+    # ---- how it works
+
+    def request_of(self, task: Any, messages: list[Message], **more: Any) -> Request:
+        """Return the request with `messages`, after the system prompt, with the worker's settings and tools."""
+        system = self.get_system_prompt(task)
+        first = [Message("system", system)] if system else []
+        settings = {} if self.temperature is None else {"temperature": self.temperature}
+        tools = tuple(one.spec() for one in self.get_tools(task))
+        return Request((*first, *messages), settings={**self.model_settings, **settings}, tools=tools, **more)
+
+    def converse(self, request: Request, task: Any, accept: Callable[[str], Outcome[T]], retries: int) -> Flow[T]:
+        """Return the flow that asks until `accept` makes a value of what the model says."""
+        require_room(self.name, request, self.max_input_tokens)
+        conversation: Conversation[T] = Conversation(
+            who=self.name,
+            models=[self.llm, *self.fallback_llms],
+            accept=accept,
+            tools=self.get_tools(task),
+            tool_rounds=_TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
+            retries=retries,
+            keeper=self.keeper(task),
+            spend=self.spend,
+            find=self.find,
+            on_chunk=self.handle_stream if self.stream else None,
+        )
+        return conversation.ask(request)
+
+    def keeper(self, task: Any) -> Keeper:
+        """Return where what the model says to `task` is kept: here, nowhere."""
+        return Keeper()
+
+    def spend(self, llm: LLM, answer: Answer) -> None:
+        """Let the present call have cost what an answer did."""
+        activation = current_activation()
+        if activation is not None:
+            activation.cost = activation.cost.plus(cost_of([answer], 0.0))
+
+    def find(self, llm: LLM, said: Said) -> None:
+        """Let the present call have saved what was kept."""
+        activation = current_activation()
+        if activation is not None:
+            known: Cost = activation.notes.get("found", FREE)
+            activation.notes["found"] = known.plus(said.cost)

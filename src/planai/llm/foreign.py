@@ -1,0 +1,86 @@
+"""ForeignModel: a model object of pydantic-ai, or one that it knows by ``"provider:model"``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from planai.errors import MissingDependency
+from planai.llm.client import Answer, OnChunk, Request
+
+
+@dataclass(eq=False)
+class ForeignModel:
+    """Any model that pydantic-ai can ask.
+
+    Attributes:
+        model: a ``pydantic_ai.models.Model``, or its name as ``"provider:model"``; a named one is made when it is
+            first asked, and then looks for its key in its own variables.
+        more: settings by their names, such as ``temperature``.
+        timeout: seconds that one try of a request may take.
+        max_retries: how often a request is tried again after a time-out, a 429 or a 5xx.
+        prices: US dollars per million tokens of ``input``, ``output`` and ``cached`` input; None for the list's.
+        structured_outputs: whether the model follows a JSON schema; where not, the schema is put into the prompt.
+        provider: the name of the provider.
+        model_name: the name of the model.
+    """
+
+    model: Any
+    more: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 600.0
+    max_retries: int = 3
+    prices: Mapping[str, Decimal] | None = None
+    structured_outputs: bool = True
+    provider: str = field(init=False)
+    model_name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_name = isinstance(self.model, str)
+        self.provider = self.model.partition(":")[0] if is_name else str(self.model.system)
+        self.model_name = self.model.partition(":")[2] if is_name else str(self.model.model_name)
+
+    def identity(self) -> Mapping[str, str | None]:
+        """Return provider, model, and server where that is known."""
+        return {"provider": self.provider, "model": self.model_name, "base_url": self.url()}
+
+    def url(self) -> str | None:
+        """Return where the model is served; None for where its provider does."""
+        return None if isinstance(self.model, str) else getattr(self.model, "base_url", None)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what changes the answers: also the settings of the model object itself."""
+        own = {} if isinstance(self.model, str) else self.model.settings or {}
+        return {**own, **self.more}
+
+    def sent(self) -> dict[str, Any]:
+        """Return the settings that are sent; the model object adds its own."""
+        return dict(self.more)
+
+    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Ask, on the event loop that all models share."""
+        try:
+            from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
+        except ImportError as error:
+            raise MissingDependency(
+                f"asking {self.model_name!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
+            ) from error
+        return transport.ask(self, request, on_chunk)
+
+    def variables(self) -> tuple[str, ...]:
+        """Return nothing: the provider's own error names its variable."""
+        return ()
+
+    def find_key(self) -> str:
+        """Return nothing: the model object has its key."""
+        return ""
+
+
+def foreign(value: object) -> ForeignModel | None:
+    """Return what pydantic-ai can ask; None for all else. A program that holds such an object has imported it."""
+    if isinstance(value, str) and all(value.partition(":")):
+        return ForeignModel(value)
+    models = sys.modules.get("pydantic_ai.models")
+    return ForeignModel(value) if models is not None and isinstance(value, models.Model) else None

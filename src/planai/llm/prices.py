@@ -1,0 +1,40 @@
+"""Prices of tokens in US dollars, where somebody knows better than the list of genai-prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from planai.errors import ConfigurationError
+
+_MILLION = Decimal(1_000_000)
+_NAMES = frozenset({"input", "output", "cached"})
+
+
+def checked(prices: Mapping[str, float | Decimal] | None) -> dict[str, Decimal] | None:
+    """Return prices of one's own: US dollars per million tokens of ``input``, ``output``, and ``cached`` input.
+
+    >>> checked({"input": 0.5, "output": 2})
+    {'input': Decimal('0.5'), 'output': Decimal('2')}
+
+    Raises:
+        ConfigurationError: another name, or no price of ``input`` or ``output``.
+    """
+    if prices is None:
+        return None
+    if not {"input", "output"} <= prices.keys() <= _NAMES:
+        raise ConfigurationError(
+            f"prices has {', '.join(sorted(prices)) or 'nothing'}: pass US dollars per million tokens, "
+            'as in prices={"input": 0.5, "output": 2.0, "cached": 0.05}'
+        )
+    return {name: Decimal(str(price)) for name, price in prices.items()}
+
+
+def cost_of_tokens(prices: Mapping[str, Decimal], *, tokens_in: int, tokens_out: int, cached: int = 0) -> Decimal:
+    """Return what tokens cost in US dollars, by prices as `checked` returns them.
+
+    >>> cost_of_tokens({"input": Decimal(1), "output": Decimal(2)}, tokens_in=1_000_000, tokens_out=500_000)
+    Decimal('2')
+    """
+    fresh = (tokens_in - cached) * prices["input"] + cached * prices.get("cached", prices["input"])
+    return (fresh + tokens_out * prices["output"]) / _MILLION

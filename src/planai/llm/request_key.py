@@ -1,0 +1,125 @@
+"""The key of a request: everything that decides what a model says to it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from planai.cache.canonical import canonical, digest
+from planai.cache.key import digest_of_parts
+from planai.cache.shown import short_text
+from planai.llm.client import LLM, Message, Rendered, Request
+
+_IDLE = frozenset(
+    {
+        "anthropic_cache",
+        "anthropic_cache_instructions",
+        "anthropic_cache_messages",
+        "anthropic_cache_tool_definitions",
+        "anthropic_metadata",
+        "anthropic_service_tier",
+        "api_key",
+        "cache",
+        "first_event_timeout",
+        "google_labels",
+        "google_service_tier",
+        "max_retries",
+        "metadata",
+        "openai_metadata",
+        "openai_prompt_cache_key",
+        "openai_prompt_cache_retention",
+        "openai_safety_identifier",
+        "openai_service_tier",
+        "openai_store",
+        "openai_user",
+        "request_timeout",
+        "retry_delay",
+        "service_tier",
+        "timeout",
+        "user",
+    }
+)
+"""Settings that change when, at what price or on whose account a model answers, but not what it says."""
+
+_HEADERS = "extra_headers"
+_TELLING_HEADERS = ("-beta", "-version")
+
+
+class Asked(NamedTuple):
+    """Whose question it is, where one request may have several answers.
+
+    Attributes:
+        scope: such as a tenant, whose answers nobody else gets.
+        sample: which of several answers; 0 for the first.
+        salt: what a worker adds of its own.
+        with_model: whether another model's answer is another answer.
+    """
+
+    scope: str = ""
+    sample: int = 0
+    salt: str = ""
+    with_model: bool = True
+
+
+def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that change what a model says; one that is left out is not one that is zero.
+
+    >>> deciding({"temperature": 0, "timeout": 5, "extra_headers": {"X-Key": "k", "openai-beta": "v2"}})
+    {'temperature': 0, 'extra_headers': {'openai-beta': 'v2'}}
+    """
+    found = {name: value for name, value in settings.items() if name not in _IDLE}
+    if _HEADERS in found:
+        given = {name.lower(): value for name, value in (found.pop(_HEADERS) or {}).items()}
+        told = {name: value for name, value in given.items() if name.endswith(_TELLING_HEADERS)}
+        found |= {_HEADERS: told} if told else {}
+    return found
+
+
+def told(rendered: Rendered) -> dict[str, bytes]:
+    """Return what a model is told besides the input, by name."""
+    request = rendered.request
+    parts = {name: canonical(piece, f"the {name}") for name, piece in rendered.pieces.items()}
+    parts["schema"] = canonical([request.schema_name, request.schema], "the schema of the answer")
+    for name, value in deciding(request.settings).items():
+        parts[f"model setting {name}"] = canonical(value, f"the model setting {name!r}")
+    system = [message.text for message in request.messages if message.role == "system"]
+    if system:
+        parts["system prompt"] = canonical(system)
+    if request.tools:
+        tools = [(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools]
+        parts["tools"] = canonical(tools, "the tools")
+    return parts
+
+
+def whose(asked: Asked) -> dict[str, bytes]:
+    """Return whose question it is, by name; nothing for what is as it is mostly."""
+    found = {"cache_scope": asked.scope, "sample": asked.sample, "salt": asked.salt}
+    return {name: canonical(value) for name, value in found.items() if value}
+
+
+def key_of_request(llm: LLM, request: Request, asked: Asked) -> str:
+    """Return the key of what a model says to a request."""
+    messages = [_turn(message) for message in request.messages if message.role != "system"]
+    parts = told(Rendered(request, {"prompt": messages})) | whose(asked)
+    parts["settings of the model"] = canonical(deciding(llm.settings()), "the settings of the model")
+    if asked.with_model:
+        parts["model"] = canonical(dict(llm.identity()))
+    return digest_of_parts({name: digest(part) for name, part in parts.items()})
+
+
+def shown(llm: LLM, request: Request, asked: Asked) -> dict[str, str]:
+    """Return a request as short texts, for people."""
+    fields: dict[str, Any] = {f"{message.role} prompt": message.text for message in request.messages}
+    fields["model"] = ":".join(filter(None, (llm.identity().get("provider"), llm.model_name)))
+    fields["answer"] = request.schema_name if request.schema is not None else "free text"
+    fields |= deciding({**llm.settings(), **request.settings})
+    fields |= {"tools": [tool.name for tool in request.tools]} if request.tools else {}
+    fields |= {name: value for name, value in (("cache_scope", asked.scope), ("sample", asked.sample)) if value}
+    return {name: short_text(value) for name, value in fields.items()}
+
+
+def _turn(message: Message) -> tuple[Any, ...]:
+    images = [(image.media_type, image.data, image.url) for image in message.images]
+    calls = [(call.id, call.name, call.arguments) for call in message.calls]
+    call = None if message.call is None else (message.call.id, message.call.name)
+    return (message.role, message.text, images, calls, call)

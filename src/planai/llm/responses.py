@@ -1,0 +1,300 @@
+"""Responses: what models have said, kept under the request alone, whoever asks and whatever is made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from difflib import unified_diff
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from planai.cache.about import About, load_about
+from planai.cache.answer import Answer as KeptAnswer
+from planai.cache.cache import Cache
+from planai.cache.codec import Codec
+from planai.cache.explain import nearest
+from planai.cache.flight import Flights
+from planai.cache.opening import StoreName, open_flights, open_store, override
+from planai.cache.store import CacheMode, Info, Store
+from planai.cost import Cost
+from planai.errors import CacheMiss
+from planai.llm.asking import Keeper, Said
+from planai.llm.client import LLM, Answer, Message, Request, ToolCall
+from planai.llm.flow import Flow
+from planai.llm.request_key import Asked, key_of_request, shown
+
+SPACE = "planai.llm:responses"
+"""What the responses of all models are called in stores, where the answers of workers have the worker's name."""
+
+_OWNER = "asked by"
+_COMPARED = 200
+
+
+class KeptCall(BaseModel):
+    """A tool that a model wants to have called."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class KeptTurn(BaseModel):
+    """One turn of a conversation; of pictures, only a digest is written."""
+
+    role: str
+    text: str
+    calls: list[KeptCall] = []
+    native: str = ""
+    images: list[str] = []
+
+
+class KeptUsage(BaseModel):
+    """What one answer took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    dollars: str | None = None
+    priced: str = ""
+    model: str = ""
+
+
+class KeptRound(BaseModel):
+    """What was said in one round.
+
+    Attributes:
+        asked: what is new in the request since the model spoke last, for people; the key has all of it.
+        said: the turns that followed, of which the last one counts.
+        usage: what each answer took.
+    """
+
+    asked: list[KeptTurn]
+    said: list[KeptTurn]
+    usage: list[KeptUsage]
+
+
+_CODEC = Codec((KeptRound,))
+
+
+class Wait(NamedTuple):
+    """The step of waiting until nobody asks the same."""
+
+    flights: Flights
+    name: str
+
+    def run(self) -> None:
+        """Wait."""
+        self.flights.wait(self.name)
+
+
+class Room(NamedTuple):
+    """Where responses are kept, and who is asking for which of them."""
+
+    cache: Cache
+    flights: Flights
+
+
+def open_room(cache_dir: Any, cache_store: StoreName | Store = "sqlite") -> Room:
+    """Return the responses in a folder, or in the store that a test has put in place of all others."""
+    over = override()
+    if over is not None:
+        cache_store = over.store
+    cache = Cache(open_store(cache_dir, cache_store), SPACE, _CODEC)
+    return Room(cache, open_flights(cache_dir, cache_store))
+
+
+@dataclass(slots=True)
+class Responses(Keeper):
+    """Keeps what models say, as one caller wants it.
+
+    Attributes:
+        room: where.
+        mode: how the room is used; see `CachedTaskWorker`.
+        owner: who asks, for people.
+        asked: whose question it is.
+        ttl: seconds after which a response is asked for again; None for never.
+        refreshed: keys of what was said since the caller began, which the mode ``refresh`` need not ask for again.
+        kept: is called with the size of each response that was stored.
+    """
+
+    room: Room
+    mode: CacheMode = "read_write"
+    owner: str = ""
+    asked: Asked = field(default_factory=Asked)
+    ttl: float | None = None
+    refreshed: set[str] = field(default_factory=set)
+    kept: Callable[[int], None] = lambda _: None
+    _began: dict[str, float] = field(default_factory=dict)
+    _owned: set[str] = field(default_factory=set)
+
+    def begin(self, llm: LLM, request: Request) -> Flow[Said | None]:
+        """Return what was said to `request` before, also where somebody else asks it just now.
+
+        Raises:
+            CacheMiss: nothing was, and the mode is ``replay``.
+        """
+        key = self.key(llm, request)
+        name = f"{SPACE}\0{key}"
+        said = self._look(key)
+        while said is None:
+            if self.mode == "replay":
+                raise CacheMiss(self.explain(llm, request))
+            if self.room.flights.begin(name):
+                self._owned.add(key)
+                said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
+                if said is None:
+                    self._began[key] = time.perf_counter()
+                else:
+                    self._end(key)
+                break
+            yield Wait(self.room.flights, name)
+            said = self._look(key)
+        return said
+
+    def keep(self, llm: LLM, request: Request, said: Said) -> None:
+        """Store what was said."""
+        key = self.key(llm, request)
+        if self.mode not in ("read_write", "refresh"):
+            return
+        seconds = time.perf_counter() - self._began.get(key, time.perf_counter())
+        about = About(_id(key), fields=shown(llm, request, self.asked) | ({_OWNER: self.owner} if self.owner else {}))
+        answer = KeptAnswer(
+            _round(request, said), self.ttl, cost=cost_of(said.answers, seconds), about=about.dump(), id=about.id
+        )
+        size = self.room.cache.keep(key, answer)
+        if size:
+            self.refreshed.add(key)
+            self.kept(size)
+
+    def end(self, llm: LLM, request: Request) -> None:
+        """Let those look who wait."""
+        self._end(self.key(llm, request))
+
+    def key(self, llm: LLM, request: Request) -> str:
+        """Return the key of what is said to `request`."""
+        return key_of_request(llm, request, self.asked)
+
+    def explain(self, llm: LLM, request: Request) -> str:
+        """Return why there is no response to a request: the nearest that there is, and what differs."""
+        about = About("", fields=shown(llm, request, self.asked))
+        who = f"{self.owner!r} asks {llm.model_name!r}" if self.owner else f"{llm.model_name!r} is asked"
+        head = f"{who} what is not recorded, and the mode is 'replay'"
+        known = {found.id: info for info in self.room.cache.notes(SPACE)[-_COMPARED:] if (found := _plain_about(info))}
+        near = nearest(about, ((_plain_about(info) or about, None) for info in known.values()))
+        if near is None:
+            return f"{head}; nothing is recorded at all"
+        lines = [f"  {item.name}: {item.old} -> {item.new}" for item in near.differences if item.part == "field"]
+        hit = self.room.cache.peek(known[near.about.id].key)[0]
+        earlier = hit.value.asked if hit is not None and isinstance(hit.value, KeptRound) else []
+        return "\n".join([f"{head}; the nearest recording is {near.about.id}:", *lines, *_diff(earlier, request)])
+
+    # ---- inside
+
+    def _look(self, key: str) -> Said | None:
+        if self.mode == "off" or (self.mode == "refresh" and key not in self.refreshed):
+            return None
+        hit, _ = self.room.cache.look(key, ttl=self.ttl, repair=self.mode in ("read_write", "refresh"))
+        if hit is None or not isinstance(hit.value, KeptRound) or not hit.value.said:
+            return None
+        return _said(hit.value)._replace(cost=hit.cost)
+
+    def _may_be_there(self, key: str) -> bool:
+        return self.mode != "refresh" and self.room.cache.peek(key, ttl=self.ttl)[0] is not None
+
+    def _end(self, key: str) -> None:
+        self._began.pop(key, None)
+        if key in self._owned:
+            self._owned.discard(key)
+            self.room.flights.end(f"{SPACE}\0{key}")
+
+
+def owned_by(infos: Sequence[Info], owner: str) -> list[Info]:
+    """Return those of the responses that `owner` has asked for first."""
+    return [info for info in infos if (about := load_about(info.about)) and about.fields.get(_OWNER) == owner]
+
+
+def cost_of(answers: Sequence[Answer], seconds: float) -> Cost:
+    """Return what answers took."""
+    tokens = sum(answer.input_tokens + answer.output_tokens for answer in answers)
+    return Cost(seconds, tokens, float(sum(answer.dollars or 0 for answer in answers)))
+
+
+def _round(request: Request, said: Said) -> KeptRound:
+    spoke = [number for number, message in enumerate(request.messages, 1) if message.role == "assistant"]
+    new = request.messages[spoke[-1] if spoke else 0 :]
+    return KeptRound(
+        asked=list(map(_turn, new)), said=list(map(_turn, said.turns)), usage=list(map(_usage, said.answers))
+    )
+
+
+def _turn(message: Message) -> KeptTurn:
+    return KeptTurn(
+        role=message.role,
+        text=message.text,
+        calls=[KeptCall(id=call.id, name=call.name, arguments=call.arguments) for call in message.calls],
+        native=message.native,
+        images=[image.url or hashlib.blake2b(image.data, digest_size=8).hexdigest() for image in message.images],
+    )
+
+
+def _usage(answer: Answer) -> KeptUsage:
+    return KeptUsage(
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_tokens=answer.cached_tokens,
+        dollars=None if answer.dollars is None else str(answer.dollars),
+        priced=answer.priced,
+        model=answer.model,
+    )
+
+
+def _said(kept: KeptRound) -> Said:
+    turns = tuple(
+        Message(
+            "assistant" if turn.role == "assistant" else "user",
+            turn.text,
+            calls=tuple(ToolCall(call.id, call.name, call.arguments) for call in turn.calls),
+            native=turn.native,
+        )
+        for turn in kept.said
+    )
+    return Said(turns, tuple(_answer(usage) for usage in kept.usage))
+
+
+def _answer(usage: KeptUsage) -> Answer:
+    return Answer(
+        "",
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        dollars=None if usage.dollars is None else _decimal(usage.dollars),
+        priced=usage.priced,
+        model=usage.model,
+    )
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def _plain_about(info: Info) -> About | None:
+    about = load_about(info.about)
+    return about and about._replace(fields={name: text for name, text in about.fields.items() if name != _OWNER})
+
+
+def _diff(earlier: list[KeptTurn], request: Request) -> list[str]:
+    """Return what differs in the text that a model is told."""
+    old = [line for turn in earlier for line in turn.text.splitlines()]
+    new = [line for turn in _round(request, Said(())).asked for line in turn.text.splitlines()]
+    return [f"    {line}" for line in list(unified_diff(old, new, "recorded", "asked", lineterm="", n=1))]
+
+
+def _id(key: str) -> str:
+    return hashlib.blake2b(f"{SPACE}\0{key}".encode(), digest_size=8).hexdigest()

@@ -1,0 +1,132 @@
+"""Requests and answers in the words of pydantic-ai, and back; importing this module costs about a second of CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+
+from pydantic_ai import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.messages import (
+    BinaryContent,
+    ImageUrl,
+    ModelMessagesTypeAdapter,
+    ModelRequestPart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserContent,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.output import OutputObjectDefinition
+from pydantic_ai.tools import ToolDefinition
+
+from planai.llm.client import Answer, Image, Message, Request, ToolCall
+from planai.llm.prices import cost_of_tokens
+
+
+def history_of(messages: Sequence[Message]) -> list[ModelMessage]:
+    """Return a conversation: what the model said, and between it all that it was told, in order."""
+    found: list[ModelMessage] = []
+    for is_said, turns in groupby(messages, lambda message: message.role == "assistant"):
+        if is_said:
+            found += [_said(turn) for turn in turns]
+        else:
+            found.append(ModelRequest(parts=[_part(turn) for turn in turns]))
+    return found
+
+
+def parameters_of(request: Request, model: Model, *, follows_schemas: bool) -> ModelRequestParameters:
+    """Ask for JSON by schema; of a model that cannot do that, with the schema in the prompt.
+
+    Args:
+        request: what is asked.
+        model: who is asked.
+        follows_schemas: whether the server does, as far as its user knows.
+    """
+    tools = [
+        ToolDefinition(
+            name=one.name,
+            parameters_json_schema=dict(one.parameters),
+            description=one.description,
+            strict=one.strict or None,
+        )
+        for one in request.tools
+    ]
+    if request.schema is None:
+        return ModelRequestParameters(function_tools=tools)
+    target = OutputObjectDefinition(json_schema=dict(request.schema), name=request.schema_name)
+    native = follows_schemas and model.profile.get("supports_json_schema_output", False)
+    return ModelRequestParameters(
+        function_tools=tools, output_mode="native" if native else "prompted", output_object=target
+    )
+
+
+def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = None) -> Answer:
+    """Return what a model said.
+
+    Args:
+        response: the same in the words of pydantic-ai.
+        prices: what its tokens cost; None for the list of genai-prices.
+    """
+    parts = response.parts
+    dollars = _dollars(response, prices)
+    calls = tuple(
+        ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
+        for part in parts
+        if isinstance(part, ToolCallPart)
+    )
+    plain = all(isinstance(part, TextPart | ToolCallPart) for part in parts)
+    return Answer(
+        text=response.text or "",
+        finish_reason=response.finish_reason,
+        input_tokens=response.usage.input_tokens,
+        output_tokens=response.usage.output_tokens,
+        refusal=(response.provider_details or {}).get("refusal"),
+        dollars=dollars,
+        priced="" if dollars is None else response.timestamp.date().isoformat(),
+        cached_tokens=response.usage.cache_read_tokens,
+        calls=calls,
+        model=response.model_name or "",
+        native="" if plain or not calls else ModelMessagesTypeAdapter.dump_json([response]).decode(),
+    )
+
+
+def _dollars(response: ModelResponse, prices: Mapping[str, Decimal] | None) -> Decimal | None:
+    """Return what an answer cost in US dollars; None where nobody knows."""
+    usage = response.usage
+    if prices is not None:
+        return cost_of_tokens(
+            prices, tokens_in=usage.input_tokens, tokens_out=usage.output_tokens, cached=usage.cache_read_tokens
+        )
+    try:
+        return response.cost().total_price
+    except (LookupError, AssertionError, ValueError):
+        return None
+
+
+def _said(turn: Message) -> ModelResponse:
+    """Return what a model said, with its thoughts where there were any: some providers want them back with tools."""
+    if turn.native:
+        found = ModelMessagesTypeAdapter.validate_json(turn.native)[0]
+        if isinstance(found, ModelResponse):
+            return found
+    texts = [TextPart(turn.text)] if turn.text or not turn.calls else []
+    return ModelResponse(parts=[*texts, *(ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls)])
+
+
+def _part(turn: Message) -> ModelRequestPart:
+    if turn.role == "system":
+        return SystemPromptPart(turn.text)
+    if turn.call is not None:
+        return ToolReturnPart(turn.call.name, turn.text, turn.call.id)
+    content: list[UserContent] = [turn.text, *map(_picture, turn.images)]
+    return UserPromptPart(content if turn.images else turn.text)
+
+
+def _picture(image: Image) -> UserContent:
+    if image.data:
+        return BinaryContent(image.data, media_type=image.media_type)
+    return ImageUrl(image.url, media_type=image.media_type)
