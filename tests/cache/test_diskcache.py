@@ -9,7 +9,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import diskcache
@@ -42,6 +44,22 @@ def test_to_read_where_nothing_is_makes_nothing(folder: Path, store: DiskcacheSt
     assert not folder.exists()
     assert store.put("s", "a", record())
     assert [info.key for info in store.scan()] == ["a"]
+
+
+def test_whoever_closes_leaves_nothing_open_that_other_threads_have_used(store: DiskcacheStore) -> None:
+    before = len(os.listdir("/dev/fd"))
+    ready = threading.Barrier(8)
+
+    def use(number: int) -> None:
+        ready.wait()
+        store.put("s", str(number), record())
+        assert store.get("s", str(number)) is not None
+        ready.wait()  # all of them are still there
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(8)))
+        store.close()
+        assert len(os.listdir("/dev/fd")) == before
 
 
 class Exploit:

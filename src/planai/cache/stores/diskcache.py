@@ -8,7 +8,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ GRACE_SECONDS = 86_400.0
 _BUSY_SECONDS = 30.0
 _TOUCHES_KEPT = 10_000
 _TRIES = 10
-_RETURN_SECONDS = 1.0
-_LOOK_SECONDS = 0.0005
 _INFO, _RECORD, _CLEARED = b"a", b"b", b"c"
 """Each begins the names of one kind. A record is one value, so that it is read as a whole; what is known of it is
 another, so that a scan reads no payloads. Those come first in the order of names."""
@@ -169,14 +166,15 @@ class DiskcacheStore:
         with self._lock:
             self._close()
 
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # it was never made
+            self.close()
+
     def before_fork(self) -> None:
         """Hold the locks and close the connections, which may not be shared with a child."""
         self._lock.acquire()
         self._touches.before_fork()
-        if self._cache is not None:
-            known = weakref.ref(self._cache)
-            self._close()
-            _wait_until_gone(known)
+        self._close()
 
     def after_fork(self) -> None:
         """Release the locks; the next use opens new connections."""
@@ -191,7 +189,7 @@ class DiskcacheStore:
     def _close(self) -> None:
         if self._cache is not None:
             self._cache.close()
-            self._cache = None  # and with it the connections of other threads
+            self._cache = None
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -230,13 +228,6 @@ class DiskcacheStore:
                 pass
 
 
-def _wait_until_gone(known: weakref.ref[Any]) -> None:
-    """Wait for threads that are just returning from a use: their connections are closed when they have let go."""
-    deadline = time.monotonic() + _RETURN_SECONDS
-    while known() is not None and time.monotonic() < deadline:
-        time.sleep(_LOOK_SECONDS)
-
-
 def _import() -> Any:
     try:
         import diskcache  # noqa: PLC0415 - an extra
@@ -246,12 +237,12 @@ def _import() -> Any:
 
 
 def _open(folder: Path) -> Any:
-    from planai.cache.stores.rawdisk import RawDisk  # noqa: PLC0415 - an extra
+    from planai.cache.stores.rawdisk import RawCache, RawDisk  # noqa: PLC0415 - an extra
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / _import().core.DBNAME
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives the files beside it the same mode
-    return _import().Cache(str(folder), timeout=_BUSY_SECONDS, disk=RawDisk, **_SETTINGS)
+    return RawCache(str(folder), timeout=_BUSY_SECONDS, disk=RawDisk, **_SETTINGS)
 
 
 def _name(kind: bytes, space: str, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""RawDisk: how diskcache keeps bytes and numbers, and nothing that could be made to run code.
+"""RawCache and RawDisk: how diskcache keeps bytes and numbers, and nothing that could be made to run code.
 
 The serializers that diskcache brings unpickle what they find, the one for JSON included: whoever can write to the
 folder could run code in the process that reads it. Here pickles are neither written nor read.
@@ -6,16 +6,50 @@ folder could run code in the process that reads it. Here pickles are neither wri
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
-from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN, Disk
+from diskcache.core import DBNAME, MODE_BINARY, MODE_RAW, UNKNOWN, Cache, Disk
 
 _FILENAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 _TRIES = 10
+
+
+class RawCache(Cache):  # type: ignore[misc,unused-ignore]  # diskcache has no types
+    """A cache whose threads take turns with one connection, so that whoever closes it leaves none open.
+
+    diskcache has a connection for each thread, which nobody can close but this thread, and this only while it runs.
+    """
+
+    _shared: sqlite3.Connection | None = None
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        try:
+            super().__init__(*args, **settings)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _con(self) -> sqlite3.Connection:  # the place where diskcache itself connects
+        if self._shared is None:
+            path = Path(self.directory, DBNAME)
+            self._shared = sqlite3.connect(path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
+            with contextlib.suppress(sqlite3.OperationalError):  # there are no settings before there are tables
+                for key, value in self._shared.execute("SELECT key, value FROM Settings").fetchall():
+                    if isinstance(key, str) and key.startswith("sqlite_"):
+                        self.reset(key, value, update=False)
+        return self._shared
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        connection, self._shared = self._shared, None
+        if connection is not None:
+            connection.close()
 
 
 class RawDisk(Disk):  # type: ignore[misc,unused-ignore]  # diskcache has no types
