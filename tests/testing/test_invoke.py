@@ -1,5 +1,6 @@
 """One call of one worker, without a graph."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -150,6 +151,25 @@ def test_a_cached_worker_is_called_without_its_cache(tmp_path: Path) -> None:
         invoked.invoke(Word(text="a"))
     assert Counting.calls == ["pre", "consume", "post"] * 2
     assert not (tmp_path / "cache").exists()
+
+
+def test_async_workers_are_awaited() -> None:
+    class Slow(TaskWorker):
+        output_types = [Word]
+
+        async def consume_work(self, task: Word) -> None:
+            await asyncio.sleep(0)
+            self.publish_work(Word(text=task.text * 2), input_task=task)
+
+    class SlowConcat(JoinedTaskWorker):
+        output_types = [Word]
+
+        async def consume_work_joined(self, tasks: list[Word]) -> None:
+            await asyncio.sleep(0)
+            self.publish_work(Word(text=str(len(tasks))), input_task=tasks[0])
+
+    assert InvokeTaskWorker(Slow).invoke(Word(text="ab")) == [Word(text="abab")]
+    assert InvokeTaskWorker(SlowConcat).invoke_joined([Word(text="a"), Word(text="b")]) == [Word(text="2")]
 
 
 def test_a_context_can_be_reset() -> None:

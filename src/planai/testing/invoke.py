@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from planai.call import Call, Scope, perform
+from planai.call import Call, Scope, perform, perform_async
 from planai.errors import TypeMismatch
-from planai.events import Failed, Finished, Output
+from planai.events import Event, Failed, Finished, Output
 from planai.join import JoinedTaskWorker
 from planai.provenance import ROOT
 from planai.task import Task, lineage_of, set_lineage
@@ -110,12 +111,18 @@ class InvokeTaskWorker:
                 )
         self.context.reset()
         self.context.current_input_task = tasks[0] if tasks else None
-        event = perform(Call(1, self.worker.name, tasks, ROOT), self.worker, self._route, print, Scope("off"))
+        event = self._performed(Call(1, self.worker.name, tasks, ROOT))
         if isinstance(event, Failed):
             raise event.error
         outputs = event.outputs if isinstance(event, Finished) else ()
         self.context.published_tasks.extend(_known(output) for output in outputs)
         return list(self.context.published_tasks)
+
+    def _performed(self, call: Call) -> Event:
+        scope = Scope("off")
+        if self.worker.is_async:
+            return asyncio.run(perform_async(call, self.worker, self._route, print, scope))
+        return perform(call, self.worker, self._route, print, scope)
 
     def _route(self, task: Task, consumer: object) -> tuple[str, ...]:
         check_published(self.worker.name, self.worker.output_types, type(task))
