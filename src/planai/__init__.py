@@ -8,7 +8,11 @@ from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
 from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
+from planai.llm.chat import ChatMessage, ChatTask, ChatTaskWorker
+from planai.llm.client import LLM as LLMInterface  # noqa: N811 - PlanAI's name
 from planai.llm.config import llm_from_config
+from planai.llm.media import MediaTask
+from planai.llm.tools import Tool, tool
 from planai.llm.worker import LLMTaskWorker
 from planai.provenance import ProvenanceChain
 from planai.pydantic_dict_wrapper import PydanticDictWrapper
@@ -25,19 +29,26 @@ __all__ = [
     "CacheKey",
     "CachedLLMTaskWorker",
     "CachedTaskWorker",
+    "ChatMessage",
+    "ChatTask",
+    "ChatTaskWorker",
     "Failure",
     "Graph",
     "InitialTaskWorker",
     "JoinedTaskWorker",
+    "LLMInterface",
     "LLMTaskWorker",
+    "MediaTask",
     "MergedTaskWorker",
     "ProvenanceChain",
     "PydanticDictWrapper",
     "RunResult",
     "Task",
     "TaskWorker",
+    "Tool",
     "Workspace",
     "__version__",
     "hash_files",
     "llm_from_config",
+    "tool",
 ]

@@ -79,6 +79,10 @@ class Keeper:
         yield from ()
         return None
 
+    def look(self, llm: LLM, request: Request) -> Said | None:
+        """Return what was said to `request` before, if anything was; nothing has to follow."""
+        return None
+
     def keep(self, llm: LLM, request: Request, said: Said) -> None:
         """Keep what was said; it was found to be valid."""
 
@@ -200,8 +204,7 @@ class Conversation(Generic[T]):
     def _stream(self, text: str) -> None:
         """Show what was kept the way an answer comes."""
         if self.on_chunk is not None:
-            for start in range(0, len(text), _CHUNK):
-                self.on_chunk(text[start : start + _CHUNK])
+            show_in_pieces(text, self.on_chunk)
 
     def _invalid(self, llm: LLM, problem: str, text: str) -> InvalidAnswer:
         return InvalidAnswer(
@@ -221,6 +224,12 @@ class Conversation(Generic[T]):
             )
         if answer.calls and not self.tools:
             raise InvalidAnswer(f"{who} calls the tool {answer.calls[0].name!r}, though there is none")
+
+
+def show_in_pieces(text: str, on_chunk: OnChunk) -> None:
+    """Show a text that is there already in pieces, as one that comes."""
+    for start in range(0, len(text), _CHUNK):
+        on_chunk(text[start : start + _CHUNK])
 
 
 def require_room(who: str, request: Request, limit: int | None) -> None:

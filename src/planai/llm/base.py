@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from planai.call import current_activation
 from planai.cost import FREE, Cost
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
-from planai.llm.client import LLM, Answer, Message, Request
+from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.flow import Flow
 from planai.llm.prompt import SYSTEM
@@ -77,22 +77,24 @@ class BaseLLMTaskWorker(TaskWorker):
 
     # ---- how it works
 
-    def request_of(self, task: Any, messages: list[Message], **more: Any) -> Request:
+    def render(self, task: Any, messages: list[Message], pieces: dict[str, Any], **more: Any) -> Rendered:
         """Return the request with `messages`, after the system prompt, with the worker's settings and tools."""
         system = self.get_system_prompt(task)
         first = [Message("system", system)] if system else []
         settings = {} if self.temperature is None else {"temperature": self.temperature}
-        tools = tuple(one.spec() for one in self.get_tools(task))
-        return Request((*first, *messages), settings={**self.model_settings, **settings}, tools=tools, **more)
+        tools = tuple(self.get_tools(task))
+        specs = tuple(one.spec() for one in tools)
+        request = Request((*first, *messages), settings={**self.model_settings, **settings}, tools=specs, **more)
+        return Rendered(request, tools, pieces)
 
-    def converse(self, request: Request, task: Any, accept: Callable[[str], Outcome[T]], retries: int) -> Flow[T]:
+    def converse(self, rendered: Rendered, task: Any, accept: Callable[[str], Outcome[T]], retries: int) -> Flow[T]:
         """Return the flow that asks until `accept` makes a value of what the model says."""
-        require_room(self.name, request, self.max_input_tokens)
+        require_room(self.name, rendered.request, self.max_input_tokens)
         conversation: Conversation[T] = Conversation(
             who=self.name,
             models=[self.llm, *self.fallback_llms],
             accept=accept,
-            tools=self.get_tools(task),
+            tools=rendered.tools,
             tool_rounds=_TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
             retries=retries,
             keeper=self.keeper(task),
@@ -100,7 +102,7 @@ class BaseLLMTaskWorker(TaskWorker):
             find=self.find,
             on_chunk=self.handle_stream if self.stream else None,
         )
-        return conversation.ask(request)
+        return conversation.ask(rendered.request)
 
     def keeper(self, task: Any) -> Keeper:
         """Return where what the model says to `task` is kept: here, nowhere."""

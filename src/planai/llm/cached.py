@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
+from planai.cache.bundle import Bundle
 from planai.cache.source import code_of_model, code_of_worker
 from planai.cache.worker import CachedTaskWorker
 from planai.call import current_activation
-from planai.llm.asking import Keeper
+from planai.llm.asking import Keeper, show_in_pieces
 from planai.llm.request_key import Asked, deciding, told, whose
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
 from planai.llm.worker import LLMTaskWorker
@@ -62,6 +63,24 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             told_of = dict(llm.identity()) if self.include_model_in_key else {}
             found |= {f"{name}: {key}": value for key, value in {**told_of, **deciding(llm.settings())}.items()}
         return found
+
+    def get_from_cache(self, task_or_key: Any) -> Any:
+        """Return the stored answer, or None; where the worker streams, what was said is shown once more."""
+        found = super().get_from_cache(task_or_key)
+        activation = current_activation()
+        if found is not None and self.stream and activation is not None and activation.worker is self:
+            self._stream_again(activation.tasks[0], found)
+        return found
+
+    def _stream_again(self, task: Any, found: Any) -> None:
+        """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
+        said = self.keeper(task).look(self.llm, self.request_for(task))
+        if said is None or said.last.calls:
+            tasks = [output.task for output in found.outputs] if isinstance(found, Bundle) else [found]
+            text = "\n".join(one.model_dump_json() for one in tasks if isinstance(one, Task))
+        else:
+            text = said.last.text
+        show_in_pieces(text, self.handle_stream)
 
     # ---- the response level
 

@@ -109,11 +109,13 @@ class Rendered:
 
     Attributes:
         request: all that the model is told.
+        tools: what the model may call, as what does it; see `planai.llm.tools.Tool`.
         pieces: the last message by what it consists of, such as ``prompt``; what the input alone decides is left out.
     """
 
     request: Request
-    pieces: Mapping[str, Any]
+    tools: tuple[Any, ...] = ()
+    pieces: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

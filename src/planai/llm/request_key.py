@@ -100,7 +100,7 @@ def whose(asked: Asked) -> dict[str, bytes]:
 def key_of_request(llm: LLM, request: Request, asked: Asked) -> str:
     """Return the key of what a model says to a request."""
     messages = [_turn(message) for message in request.messages if message.role != "system"]
-    parts = told(Rendered(request, {"prompt": messages})) | whose(asked)
+    parts = told(Rendered(request, pieces={"prompt": messages})) | whose(asked)
     parts["settings of the model"] = canonical(deciding(llm.settings()), "the settings of the model")
     if asked.with_model:
         parts["model"] = canonical(dict(llm.identity()))

@@ -155,6 +155,10 @@ class Responses(Keeper):
             said = self._look(key)
         return said
 
+    def look(self, llm: LLM, request: Request) -> Said | None:
+        """Return what was said to `request` before, if anything was."""
+        return self._look(self.key(llm, request))
+
     def keep(self, llm: LLM, request: Request, said: Said) -> None:
         """Store what was said."""
         key = self.key(llm, request)

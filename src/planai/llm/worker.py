@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,11 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """
-        request = self.request_for(task)
-        response = drive(
-            self.converse(request, task, lambda text: self._accept(text, task), self.max_validation_retries)
-        )
+        rendered = self.rendered(task)
+        accept = partial(self._accept, task)
+        response = drive(self.converse(rendered, task, accept, self.max_validation_retries))
         if self.debug_mode:
-            write_debug(self.debug_dir, self.name, task, request, response)
+            write_debug(self.debug_dir, self.name, task, rendered.request, response)
         self.post_process(response, task)
 
     def request_for(self, task: Any) -> Request:
@@ -144,8 +144,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
         pieces |= {"examples": self.examples} if self.examples else {}
         kind = self.answer_type()
-        request = self.request_of(task, messages, schema=_schema_of(kind), schema_name=kind.__name__)
-        return Rendered(request, pieces)
+        return self.render(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
 
     def _message(self, task: Any) -> tuple[str, dict[str, Any]]:
         """Return the message about `task`, and what it is made of besides the task itself."""
@@ -159,7 +158,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             pieces["what is shown of the input"] = "" if shown is None else input_text(shown, as_xml=self.use_xml)
         return text, pieces
 
-    def _accept(self, text: str, task: Any) -> Outcome[BaseModel]:
+    def _accept(self, task: Any, text: str) -> Outcome[BaseModel]:
         """Make the answer of its text, or say what is wrong with it."""
         try:
             response = self.answer_type().model_validate_json(_unfenced(text))

@@ -1,0 +1,5 @@
+"""A door for programs written for PlanAI: the house has this in `planai.llm.chat`."""
+
+from planai.llm.chat import ChatMessage as ChatMessage
+from planai.llm.chat import ChatTask as ChatTask
+from planai.llm.chat import ChatTaskWorker as ChatTaskWorker

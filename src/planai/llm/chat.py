@@ -1,0 +1,72 @@
+"""ChatTaskWorker: a conversation in plain text, turn by turn."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from planai.llm.asking import Outcome
+from planai.llm.base import BaseLLMTaskWorker
+from planai.llm.client import Message
+from planai.llm.flow import drive
+from planai.task import Task
+
+
+class ChatMessage(Task):
+    """One turn of a conversation.
+
+    Attributes:
+        role: whose turn.
+        content: what is said.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ChatTask(Task):
+    """A conversation that is to go on.
+
+    Attributes:
+        messages: the turns so far, the oldest first.
+    """
+
+    messages: list[ChatMessage]
+
+
+class ChatTaskWorker(BaseLLMTaskWorker):
+    """Lets a model go on with a conversation, and publishes its turn as a `ChatMessage`.
+
+    >>> from planai.testing import ScriptedLLM, run_inline
+    >>> chat = ChatTaskWorker(llm=ScriptedLLM(["Hello!"]))
+    >>> run_inline(chat, ChatTask(messages=[ChatMessage(role="user", content="Hi")])).outputs
+    [ChatMessage(role='assistant', content='Hello!')]
+
+    Attributes:
+        system_prompt: what the model is told about its part; ``{date}`` in it stands for the present day. It is left
+            out of a conversation that has a system turn itself.
+    """
+
+    output_types: list[type[Task]] = [ChatMessage]
+    system_prompt: str | None = "You are a helpful assistant. Today is {date}."
+
+    def get_system_prompt(self, task: Any) -> str | None:
+        """Return what the model is told about its part."""
+        if self.system_prompt is None or any(message.role == "system" for message in task.messages):
+            return None
+        return self.system_prompt.replace("{date}", date.today().isoformat())  # noqa: DTZ011 - the day of who chats
+
+    def consume_work(self, task: ChatTask) -> None:
+        """Ask the model for its turn, and publish it.
+
+        Raises:
+            InvalidAnswer: the model refused, was cut off, or said nothing.
+            ModelUnavailable: it could not be asked.
+        """
+        turns = [Message(message.role, message.content) for message in task.messages]
+        text = drive(self.converse(self.render(task, turns, {}), task, _something, retries=1))
+        self.publish_work(ChatMessage(role="assistant", content=text), input_task=task)
+
+
+def _something(text: str) -> Outcome[str]:
+    return Outcome(text) if text.strip() else Outcome(None, "it is empty")

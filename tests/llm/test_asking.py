@@ -1,0 +1,411 @@
+"""Conversations: tools, other models to turn to, streams and limits, through workers in a graph."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from llm.workers import Analysis, Analyze, Document
+from planai import CachedLLMTaskWorker, ChatMessage, ChatTask, ChatTaskWorker, LLMTaskWorker, MediaTask, Task, tool
+from planai.errors import BudgetExceeded, ModelUnavailable
+from planai.llm.client import Answer, Request, ToolCall
+from planai.llm.offline import OfflineModel
+from planai.testing import ScriptedLLM, run_inline
+
+
+class Plain(LLMTaskWorker):
+    prompt = "Analyze it."
+    llm_input_type = Document
+    output_types = [Analysis]
+
+
+def calls(name: str, number: int = 1, **arguments: Any) -> Answer:
+    return Answer("", "tool_call", calls=(ToolCall(f"c{number}", name, json.dumps(arguments)),))
+
+
+def said(insight: str) -> Answer:
+    return Answer(json.dumps({"insight": insight}))
+
+
+def only_error(worker: LLMTaskWorker | ChatTaskWorker, task: Task | None = None) -> str:
+    (failed,) = run_inline(worker, task or Document(text="a")).failures
+    return f"{type(failed.error).__name__}: {failed.error}"
+
+
+# ---- tools
+
+
+used: list[str] = []
+
+
+@tool
+def look_up(word: str) -> str:
+    """Look a word up."""
+    used.append(word)
+    return f"{word} means {len(used)}"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_used() -> None:
+    used.clear()
+
+
+def test_a_model_may_call_tools_before_it_answers() -> None:
+    llm = ScriptedLLM([calls("look_up", word="a"), calls("look_up", 2, word="b"), said("both")])
+    assert run_inline(Plain(llm=llm, tools=[look_up]), Document(text="a")).outputs == [Analysis(insight="both")]
+    assert used == ["a", "b"]
+    first, second, third = llm.requests
+    assert [spec.name for spec in first.tools] == ["look_up"]
+    assert second.messages[: len(first.messages)] == first.messages
+    said_turn, result = second.messages[len(first.messages) :]
+    assert (said_turn.role, said_turn.calls[0].arguments) == ("assistant", '{"word": "a"}')
+    assert (result.role, result.text) == ("tool", "a means 1")
+    assert result.call == said_turn.calls[0]
+    assert third.messages[-1].text == "b means 2"
+
+
+def test_several_calls_at_once_are_all_answered() -> None:
+    both = Answer("", "tool_call", calls=(*calls("look_up", word="a").calls, *calls("look_up", 2, word="b").calls))
+    llm = ScriptedLLM([both, said("x")])
+    run_inline(Plain(llm=llm, tools=[look_up]), Document(text="a"))
+    assert [turn.text for turn in llm.requests[1].messages[-2:]] == ["a means 1", "b means 2"]
+
+
+def test_plain_functions_are_tools() -> None:
+    def shout(word: str) -> str:
+        """Shout."""
+        return word.upper()
+
+    llm = ScriptedLLM([calls("shout", word="a"), said("x")])
+    run_inline(Plain(llm=llm, tools=[shout]), Document(text="a"))
+    assert llm.requests[1].messages[-1].text == "A"
+
+
+def test_tools_may_depend_on_the_task() -> None:
+    class Choosing(Plain):
+        def get_tools(self, task: Document) -> list[Any]:
+            return [look_up] if task.text == "a" else []
+
+    llm = ScriptedLLM([said("x"), said("x")])
+    run_inline(Choosing(llm=llm), Document(text="a"), Document(text="b"))
+    assert [len(request.tools) for request in llm.requests] == [1, 0]
+
+
+def test_calling_tools_comes_to_an_end() -> None:
+    llm = ScriptedLLM(lambda request: calls("look_up", word="again"))
+    text = only_error(Plain(llm=llm, tools=[look_up], max_tool_rounds=2))
+    assert text.startswith("InvalidAnswer")
+    assert "still calls tools after 2 rounds" in text
+    assert len(llm.requests) == 3
+
+
+def test_a_call_of_a_tool_that_nobody_offered_is_no_answer() -> None:
+    assert "calls the tool 'look_up', though there is none" in only_error(Plain(llm=ScriptedLLM([calls("look_up")])))
+
+
+def test_an_answer_after_tools_is_validated_and_put_right() -> None:
+    llm = ScriptedLLM([calls("look_up", word="a"), Answer("{}"), said("right")])
+    assert run_inline(Plain(llm=llm, tools=[look_up]), Document(text="a")).outputs == [Analysis(insight="right")]
+    assert "insight: Field required" in llm.requests[2].messages[-1].text
+
+
+def test_every_round_is_kept_by_itself(tmp_path: Path) -> None:
+    class Failing(Analyze):
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            raise RuntimeError("edit me")
+
+    script: list[Any] = [calls("look_up", word="a"), ModelUnavailable("gone"), said("x")]
+    llm = ScriptedLLM(script)
+    assert "gone" in only_error(Analyze(llm=llm, tools=[look_up], cache_dir=tmp_path))
+    assert used == ["a"]
+    used.clear()
+    assert "edit me" in only_error(Failing(llm=llm, tools=[look_up], cache_dir=tmp_path))
+    assert (len(llm.requests), used) == (3, ["a"])  # the first round came from the cache, its tool ran again
+    used.clear()
+    nobody = ScriptedLLM([])
+    outputs = run_inline(Analyze(llm=nobody, tools=[look_up], cache_dir=tmp_path), Document(text="a")).outputs
+    assert (outputs, nobody.requests) == ([Analysis(insight="x")], [])
+
+
+def test_another_result_of_a_tool_is_told_to_the_model(tmp_path: Path) -> None:
+    def ask(script: list[Any]) -> list[Task]:
+        worker = Analyze(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path, cache_mode="read_write")
+        worker.get_cache().clear()
+        return run_inline(worker, Document(text="a")).outputs
+
+    assert ask([calls("look_up", word="a"), said("first")]) == [Analysis(insight="first")]
+    assert ask([said("second")]) == [Analysis(insight="second")]  # "a means 2"
+
+
+def test_an_edited_tool_runs_again(tmp_path: Path) -> None:
+    def worker(answer: str) -> Analyze:
+        def fetch() -> str:
+            """Fetch."""
+            return answer
+
+        return Analyze(llm=ScriptedLLM(_call_then_repeat), tools=[tool(fetch)], cache_dir=tmp_path)
+
+    assert [run_inline(worker(word), Document(text="a")).outputs for word in ("x", "y", "x")] == [
+        [Analysis(insight="x")],
+        [Analysis(insight="y")],
+        [Analysis(insight="x")],
+    ]
+
+
+def _call_then_repeat(request: Request) -> Answer:
+    last = request.messages[-1]
+    return said(last.text) if last.role == "tool" else calls("fetch")
+
+
+# ---- other models
+
+
+def test_another_model_is_asked_when_the_first_is_not_available() -> None:
+    gone, there = ScriptedLLM([ModelUnavailable("gone")], "gone"), ScriptedLLM([said("x")], "there")
+    assert run_inline(Plain(llm=gone, fallback_llms=[there]), Document(text="a")).outputs == [Analysis(insight="x")]
+
+
+def test_all_models_may_be_unavailable() -> None:
+    models = [ScriptedLLM([ModelUnavailable(f"gone {number}")]) for number in range(2)]
+    text = only_error(Plain(llm=models[0], fallback_llms=models[1:]))
+    assert text == "ModelUnavailable: no model is available: gone 0; gone 1"
+
+
+def test_a_refusal_is_no_reason_to_ask_another_model() -> None:
+    other = ScriptedLLM([said("x")])
+    assert "refused" in only_error(Plain(llm=ScriptedLLM([Answer("", refusal="no")]), fallback_llms=[other]))
+    assert other.requests == []
+
+
+def test_what_another_model_said_is_kept_as_its_own(tmp_path: Path) -> None:
+    there = ScriptedLLM([said("of the other")], "there")
+    first = Analyze(llm=ScriptedLLM([ModelUnavailable("gone")], "m"), fallback_llms=[there], cache_dir=tmp_path)
+    assert run_inline(first, Document(text="a")).outputs == [Analysis(insight="of the other")]
+    back = Analyze(llm=ScriptedLLM([said("its own")], "m"), cache_dir=tmp_path)
+    assert run_inline(back, Document(text="a")).outputs == [Analysis(insight="its own")]
+    alone = Analyze(llm=ScriptedLLM([], "there"), cache_dir=tmp_path)
+    assert run_inline(alone, Document(text="a")).outputs == [Analysis(insight="of the other")]
+
+
+# ---- streams
+
+
+class Streaming(Analyze):
+    stream = True
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._chunks: list[str] = []
+
+    def handle_stream(self, chunk: str) -> None:
+        self._chunks.append(chunk)
+        self.print(chunk)
+
+    def shown(self) -> str:
+        return "".join(self._chunks)
+
+
+def test_a_kept_response_streams_too(tmp_path: Path) -> None:
+    class Edited(Streaming):
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            self.publish_work(Analysis(insight=response.insight * 2))
+
+    first = Streaming(llm=ScriptedLLM([said("x" * 200)]), cache_dir=tmp_path)
+    run_inline(first, Document(text="a"))
+    again = Edited(llm=ScriptedLLM([]), cache_dir=tmp_path)
+    run_inline(again, Document(text="a"))
+    assert first.shown() == again.shown() == json.dumps({"insight": "x" * 200})
+    assert len(again._chunks) > 1
+
+
+def test_a_replayed_answer_streams_too(tmp_path: Path) -> None:
+    workers = [Streaming(llm=ScriptedLLM([said("x")]), cache_dir=tmp_path) for _ in range(2)]
+    results = [run_inline(worker, Document(text="a")) for worker in workers]
+    assert [result.cache_hits for result in results] == [0, 1]
+    assert workers[0].shown() == workers[1].shown() == '{"insight": "x"}'
+
+
+def test_an_empty_piece_says_that_the_answer_begins_anew(tmp_path: Path) -> None:
+    worker = Streaming(llm=ScriptedLLM([Answer("{}"), said("x")]), cache_dir=tmp_path)
+    run_inline(worker, Document(text="a"))
+    assert worker._chunks == ["{}", "", '{"insight": "x"}']
+
+
+# ---- what is shown, and limits
+
+
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+
+class Picture(MediaTask):
+    caption: str
+
+
+class Describe(CachedLLMTaskWorker):
+    prompt = "Describe it."
+    llm_input_type = Picture
+    output_types = [Analysis]
+
+
+def test_pictures_are_shown_as_pictures(tmp_path: Path) -> None:
+    file = tmp_path / "pixel.gif"
+    file.write_bytes(PIXEL)
+    llm = ScriptedLLM([said("black")])
+    images = [str(file), base64.b64encode(PIXEL).decode(), "https://example.org/a.png"]
+    run_inline(Describe(llm=llm, cache_dir=tmp_path / "cache"), Picture(caption="c", images=images))
+    (message,) = llm.requests[0].messages[1:]
+    assert [(image.media_type, image.data, image.url) for image in message.images] == [
+        ("image/gif", PIXEL, ""),
+        ("image/gif", PIXEL, ""),
+        ("image/png", b"", "https://example.org/a.png"),
+    ]
+    assert "pixel.gif" not in message.text
+    assert '"caption": "c"' in message.text
+
+
+def test_another_picture_in_the_same_file_is_another_question(tmp_path: Path) -> None:
+    file = tmp_path / "pixel.gif"
+    worker = Describe(llm=ScriptedLLM([said("black"), said("white")]), cache_dir=tmp_path / "cache")
+    outputs = []
+    for data in (PIXEL, PIXEL + b";", PIXEL):
+        file.write_bytes(data)
+        outputs += run_inline(worker, Picture(caption="c", images=[str(file)])).outputs
+    assert outputs == [Analysis(insight=insight) for insight in ("black", "white", "black")]
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    task = Picture(caption="c", images=["/nowhere.png"])
+    text = only_error(Describe(llm=ScriptedLLM([]), cache_mode="off"), task)
+    assert text.startswith("ConfigurationError: '/nowhere.png' is no picture")
+
+
+def test_a_long_request_is_refused_before_it_is_sent() -> None:
+    llm = ScriptedLLM([])
+    worker = Plain(llm=llm, max_input_tokens=100)
+    (failed,) = run_inline(worker, Document(text="word " * 200)).failures
+    assert isinstance(failed.error, BudgetExceeded)
+    assert "about 297 tokens" in str(failed.error)
+    assert "max_input_tokens is 100" in str(failed.error)
+    assert llm.requests == []
+
+
+def test_debug_mode_writes_what_was_asked_and_answered(tmp_path: Path) -> None:
+    llm = ScriptedLLM([said("x"), said("y")])
+    run_inline(Plain(llm=llm, debug_mode=True, debug_dir=tmp_path), Document(text="a"), Document(text="b"))
+    lines = [json.loads(line) for line in (tmp_path / "Plain.json").read_text().splitlines()]
+    assert [(line["input_task"], line["response"]) for line in lines] == [
+        ({"text": "a"}, {"insight": "x"}),
+        ({"text": "b"}, {"insight": "y"}),
+    ]
+    assert lines[0]["prompt_template"].endswith("Analyze it.")
+
+
+def test_pre_process_may_return_a_wrapped_dictionary() -> None:
+    from planai import PydanticDictWrapper  # noqa: PLC0415 - as users write it
+
+    class Wrapped(Plain):
+        def pre_process(self, task: Document) -> Any:
+            return PydanticDictWrapper({"words": task.text.split(), "size": {"letters": 3}}, name="Facts")
+
+    for use_xml, text in ((False, '"letters": 3'), (True, "<letters>3</letters>")):
+        llm = ScriptedLLM([said("x")])
+        run_inline(Wrapped(llm=llm, use_xml=use_xml), Document(text="a b"))
+        assert text in llm.requests[0].messages[-1].text
+
+
+def test_hooks_run_once_a_call(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    class Counting(Analyze):
+        def format_prompt(self, task: Document) -> str:
+            ran.append("format_prompt")
+            return self.prompt
+
+        def pre_process(self, task: Document) -> Document:
+            ran.append("pre_process")
+            return task
+
+        def get_system_prompt(self, task: Document) -> str:
+            ran.append("get_system_prompt")
+            return "s"
+
+        def get_tools(self, task: Document) -> list[Any]:
+            ran.append("get_tools")
+            return []
+
+        def extra_validation(self, response: Analysis, input_task: Document) -> None:
+            ran.append("extra_validation")
+
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            ran.append("post_process")
+            self.publish_work(response)
+
+    run_inline(Counting(llm=ScriptedLLM([said("x")]), cache_dir=tmp_path), Document(text="a"))
+    assert sorted(ran) == sorted(set(ran))
+    assert len(ran) == 6
+
+
+# ---- chat
+
+
+def chat(*turns: tuple[str, str]) -> ChatTask:
+    return ChatTask(messages=[ChatMessage.model_validate({"role": role, "content": text}) for role, text in turns])
+
+
+def test_a_chat_goes_on() -> None:
+    llm = ScriptedLLM(["Fine."])
+    task = chat(("user", "Hi"), ("assistant", "Hello"), ("user", "How are you?"))
+    assert run_inline(ChatTaskWorker(llm=llm), task).outputs == [ChatMessage(role="assistant", content="Fine.")]
+    roles = [message.role for message in llm.requests[0].messages]
+    assert roles == ["system", "user", "assistant", "user"]
+    assert "Today is 20" in llm.requests[0].messages[0].text
+    assert llm.requests[0].schema is None
+
+
+def test_a_chat_may_bring_its_system_prompt() -> None:
+    llm = ScriptedLLM(["Fine."])
+    run_inline(ChatTaskWorker(llm=llm), chat(("system", "Be terse."), ("user", "Hi")))
+    assert [message.text for message in llm.requests[0].messages] == ["Be terse.", "Hi"]
+
+
+def test_a_chat_may_use_tools() -> None:
+    llm = ScriptedLLM([calls("look_up", word="a"), "It means one."])
+    outputs = run_inline(ChatTaskWorker(llm=llm, tools=[look_up]), chat(("user", "a?"))).outputs
+    assert outputs == [ChatMessage(role="assistant", content="It means one.")]
+
+
+def test_a_model_that_says_nothing_is_a_failure() -> None:
+    assert only_error(ChatTaskWorker(llm=ScriptedLLM(["", " "])), chat(("user", "Hi"))).startswith("InvalidAnswer")
+
+
+# ---- the offline model
+
+
+class Tree(BaseModel):
+    name: str
+    children: list[Tree] = []
+
+
+class Everything(Task):
+    tree: Tree
+    scores: dict[str, float]
+    kind: str | int | None = None
+
+
+def test_the_offline_model_fits_any_schema() -> None:
+    class Make(LLMTaskWorker):
+        prompt = "Make it."
+        llm_input_type = Document
+        output_types = [Everything]
+
+    documents = [Document(text=str(number)) for number in range(30)]
+    first, second = (run_inline(Make(llm=OfflineModel()), *documents) for _ in range(2))
+    assert not first.failures
+    assert first.outputs == second.outputs
+    assert len({str(output) for output in first.outputs}) > 20
+    assert all("offline" in str(output) for output in first.outputs)
