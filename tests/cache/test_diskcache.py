@@ -47,7 +47,7 @@ def test_to_read_where_nothing_is_makes_nothing(folder: Path, store: DiskcacheSt
 
 
 def test_whoever_closes_leaves_nothing_open_that_other_threads_have_used(store: DiskcacheStore) -> None:
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     ready = threading.Barrier(8)
 
     def use(number: int) -> None:
@@ -59,7 +59,7 @@ def test_whoever_closes_leaves_nothing_open_that_other_threads_have_used(store: 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, range(8)))
         store.close()
-        assert len(os.listdir("/dev/fd")) == before
+        assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 class Exploit:

@@ -383,14 +383,13 @@ def test_the_answer_of_a_model_is_replayed_without_it(project: Project, monkeypa
     with OpenAIServer() as server:
         server.fallback = lambda _: answer(insight="it is short")
         monkeypatch.setenv("SERVER", server.url)
-        assert project.pytest("--planai-record").outcomes == {"passed": 1}
+        project.pytest_in_a_process("--planai-record")  # here the client of the model can be imported only once
         assert len(server.seen) == 1
         assert project.pytest().outcomes == {"passed": 1}
-        names = project.files()
         project.edit("test_shop.py", "Analyze it.", "Analyze it well.")
         session = project.pytest()
         assert session.outcomes == {"failed": 1}
-        assert "is a miss: messages changed" in session.text
-        project.pytest_in_a_process("--planai-record")  # here the client of the model can be imported only once
-        assert (len(server.seen), project.files()) == (2, names)
+        assert "is a miss: prompt changed" in session.text
+        project.pytest_in_a_process("--planai-record")
+        assert len(server.seen) == 2
     assert project.pytest().outcomes == {"passed": 1}

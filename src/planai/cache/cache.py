@@ -198,9 +198,9 @@ class Cache(MutableMapping[str, Any]):
         if not self._guarded(self._store.scan, space, [key]):
             self._guarded(self._store.put, space, key, Record(b"", time.time(), about=make()))
 
-    def notes(self, space: str) -> list[Info]:
-        """Return what is known of another space, the least recently used first."""
-        return self._guarded(self._store.scan, space) or []
+    def notes(self, space: str, last: int | None = None) -> list[Info]:
+        """Return what is known of a space, the least recently used first: of all entries, or of the `last` ones."""
+        return self._guarded(self._store.scan, space, None, last) or []
 
     def known(self, keys: Iterable[str]) -> list[Info]:
         """Return what is known of the entries at `keys`, as far as there are any."""

@@ -110,10 +110,10 @@ class ExplainingTaskWorker(StoringTaskWorker):
 
     def remarks(self, scope: Scope) -> list[str]:
         """Return that all misses of the run differ from other answers in the same field only, if they do."""
-        began, sample = scope.notes.get((self, "sample"), (0.0, []))
+        earlier, sample = scope.notes.get((self, "sample"), ([], []))
         if not sample:
             return []
-        name = volatile_field(sample, (info for info in self.get_cache().notes(self.space) if info.stored_at < began))
+        name = volatile_field(sample, earlier)
         if name is None:
             return []
         remark = (
@@ -123,8 +123,8 @@ class ExplainingTaskWorker(StoringTaskWorker):
         return [remark]
 
     def expected_cost(self) -> Cost | None:
-        """Return what an answer of this worker took to compute on the average."""
-        known = self.get_cache().notes(self.space)
+        """Return what an answer of this worker took to compute on the average, of those that were used last."""
+        known = self.get_cache().notes(self.space, _COMPARED)
         if not known:
             return None
         total = Cost()
@@ -149,7 +149,9 @@ class ExplainingTaskWorker(StoringTaskWorker):
         if words:
             return words
         if profile in profiles:
-            _, sample = notes.setdefault((self, "sample"), (time.time(), []))
+            if (self, "sample") not in notes:
+                notes.setdefault((self, "sample"), (self.get_cache().notes(self.space, _COMPARED), []))
+            _, sample = notes[self, "sample"]
             if len(sample) < _SAMPLE:
                 sample.append(self.about(key, activation.tasks[0]))
         return NEW_INPUT if profiles else FIRST
@@ -168,7 +170,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         notes = {} if activation is None else activation.scope.notes
         known: dict[str, About] | None = notes.get((self, "earlier inputs"))
         if known is None:
-            abouts = (load_about(info.about) for info in self.get_cache().notes(self.space)[-_COMPARED:])
+            abouts = (load_about(info.about) for info in self.get_cache().notes(self.space, _COMPARED))
             known = {about.parts["task"]: about for about in abouts if about is not None and "task" in about.parts}
             notes[self, "earlier inputs"] = known
         return known
@@ -197,7 +199,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         known: dict[str, Profile] | None = notes.get((self, "earlier profiles"))
         if known is None:
             cache = self.get_cache()
-            is_cleared = cache.generation() > 0 and not cache.notes(self.space)
+            is_cleared = cache.generation() > 0 and not cache.notes(self.space, 1)
             known = notes[self, "earlier profiles"] = {} if is_cleared else self._profiles()
         return known
 
@@ -211,7 +213,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         """Explain a miss by the nearest earlier answer."""
         cache, profiles = self.get_cache(), self._profiles()
         infos = cache.known([key_of(name, about.parts) for name in profiles if name != about.profile])
-        infos = infos or cache.notes(self.space)[-_COMPARED:]
+        infos = infos or cache.notes(self.space, _COMPARED)
         candidates = {found.id: (info, found) for info in infos if (found := load_about(info.about)) is not None}
         near = nearest(about, ((found, profiles.get(found.profile)) for _, found in candidates.values()), profile)
         if near is None:

@@ -68,6 +68,11 @@ class Info(NamedTuple):
     about: bytes
 
 
+def newest(infos: list[Info], last: int | None) -> list[Info]:
+    """Return no more than the `last` ones; all for None."""
+    return infos if last is None else infos[max(0, len(infos) - last) :]
+
+
 class Store(Protocol):
     """Keeps records by space and key. A space belongs to one worker. Safe for threads.
 
@@ -97,12 +102,13 @@ class Store(Protocol):
     def delete(self, space: str, keys: Iterable[str] | None = None) -> int:
         """Remove records, and return how many there were; None clears the space, and begins a new generation."""
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, expired ones included, the least recently used first.
 
         Args:
             space: of this space; None for all spaces.
             keys: of these keys only; those without a record are left out.
+            last: no more than so many, the most recently used.
         """
 
     def touch(self, space: str, key: str) -> None:

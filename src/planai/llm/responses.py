@@ -187,7 +187,7 @@ class Responses(Keeper):
         about = About("", fields=shown(llm, request, self.asked))
         who = f"{self.owner!r} asks {llm.model_name!r}" if self.owner else f"{llm.model_name!r} is asked"
         head = f"{who} what is not recorded, and the mode is 'replay'"
-        known = {found.id: info for info in self.room.cache.notes(SPACE)[-_COMPARED:] if (found := _plain_about(info))}
+        known = {found.id: info for info in self.room.cache.notes(SPACE, _COMPARED) if (found := _plain_about(info))}
         near = nearest(about, ((_plain_about(info) or about, None) for info in known.values()))
         if near is None:
             return f"{head}; nothing is recorded at all"

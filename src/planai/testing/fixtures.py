@@ -11,7 +11,7 @@ from typing import Any
 
 from planai.cache.about import PROFILES, QUESTIONS
 from planai.cache.codec import json_of, payload_of
-from planai.cache.store import Info, Order, Record
+from planai.cache.store import Info, Order, Record, newest
 from planai.cost import FREE
 from planai.testing.fixture_files import FixtureFiles, read_fixture
 from planai.testing.fixture_names import identity_of, variant_of
@@ -73,16 +73,17 @@ class FixtureStore:
             wanted = [info.key for info in self.scan(space)] if keys is None else list(keys)
             return sum(self._files.remove(space, key) is not None for key in wanted)
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, in the order of their files."""
         wanted = None if keys is None else set(keys)
         with self._lock:
             contents = self._files.contents()
-        return [
+        found = [
             _info(content)
             for content in contents
             if (space is None or content["space"] == space) and (wanted is None or content["key"] in wanted)
         ]
+        return newest(found, last)
 
     def touch(self, space: str, key: str) -> None:
         """Do nothing: nothing is ever evicted."""

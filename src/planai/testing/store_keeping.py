@@ -147,6 +147,15 @@ class Keeping(StoreTests):
         found = [["".join(info[:2]) for info in infos] for infos in scans]
         assert found == [["sa", "sb", "ta", "tc"], ["ta", "tc"], ["sa", "ta", "tc"], ["sb"], [], []]
 
+    def test_scan_may_be_asked_for_the_last_ones_only(self, store: Store) -> None:
+        fill(store, "a", "b", "c")
+        store.put("t", "d", record())
+        store.get("s", "a")
+        scans = [store.scan("s", last=2), store.scan("s", last=0), store.scan("s", last=9), store.scan(last=2)]
+        scans.append(store.scan("s", ["b", "c"], 1))
+        found = ["".join(info.key for info in infos) for infos in scans]
+        assert found == ["ca", "", "bca", "da", "c"]
+
     def test_scan_takes_any_number_of_keys(self, store: Store) -> None:
         fill(store, "a", "b")
         assert [info.key for info in store.scan("s", [*map(str, range(3000)), "b", "a"])] == ["a", "b"]

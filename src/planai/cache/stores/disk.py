@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from planai.cache.store import Info, Order, Record
+from planai.cache.store import Info, Order, Record, newest
 from planai.cache.stores.database import Database, Operation, Statement, Transaction
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.schema import from_column, number_of, prepare, to_column
@@ -39,6 +39,7 @@ _PUT_IF = """INSERT OR REPLACE INTO entries SELECT ?, ?, ?, ?, ?, 0, ?, ?, ?, ?,
 _CLEAR = "INSERT INTO spaces VALUES (?, 1) ON CONFLICT (space) DO UPDATE SET cleared = cleared + 1"
 _SCAN = "SELECT space, key, stored, used, expires, size, hits, seconds, tokens, dollars, about FROM entries"
 _SCAN_SPACE = f"{_SCAN} WHERE rowid IN (SELECT rowid FROM entries WHERE space = ?)"  # noqa: S608 - in the order of the file
+_SCAN_LAST = f"{_SCAN} WHERE rowid IN (SELECT rowid FROM entries WHERE space = ? ORDER BY used DESC LIMIT ?)"  # noqa: S608
 _ORDERS: dict[Order, str] = {"used": "used", "cost": "seconds / MAX(size, 1), used"}
 
 
@@ -98,7 +99,7 @@ class DiskStore:
         rows = [(number_of(space, key), to_column(space), to_column(key)) for key in keys]
         return int(self._write(partial(self._delete, rows)))
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
         if wanted is None:  # else a run asks about a few keys at each miss, and a write each time would be dear
@@ -107,13 +108,13 @@ class DiskStore:
         if space is None:
             rows = self._database.rows(_SCAN)
         elif wanted is None:
-            rows = self._database.rows(_SCAN_SPACE, (to_column(space),))
+            rows = self._database.rows(*_scan_of(to_column(space), last))
         else:
             rows = self._rows_of(space, wanted)
         found = [_info(row) for row in rows]
         if space is None and wanted is not None:
             found = [info for info in found if info.key in wanted]
-        return sorted(found, key=lambda info: info.used_at)
+        return newest(sorted(found, key=lambda info: info.used_at), last)
 
     def touch(self, space: str, key: str) -> None:
         """Mark a record used."""
@@ -285,6 +286,10 @@ class DiskStore:
             known = {file for (file,) in self._database.rows("SELECT file FROM entries WHERE file IS NOT NULL")}
             for name in self._large.orphans(known, seen):
                 self._large.remove(name)
+
+
+def _scan_of(space: str | bytes, last: int | None) -> Statement:
+    return (_SCAN_SPACE, (space,)) if last is None else (_SCAN_LAST, (space, last))
 
 
 def _info(row: tuple[Any, ...]) -> Info:

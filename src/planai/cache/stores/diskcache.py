@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from planai.cache.store import Info, Order, Record
+from planai.cache.store import Info, Order, Record, newest
 from planai.cache.stores.touches import Touches
 from planai.cost import Cost
 from planai.errors import ConfigurationError, MissingDependency
@@ -103,7 +103,7 @@ class DiskcacheStore:
                 names = [info.key for info in _infos(cache, space)]
             return sum(_remove(cache, space, key) for key in names)
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
         if not self._is_there():
@@ -115,7 +115,7 @@ class DiskcacheStore:
                 found = [info for info in _infos(cache, space) if wanted is None or info.key in wanted]
             else:
                 found = [info for key in wanted if (info := _info(cache, _name(_INFO, space, key)))]
-        return sorted(found, key=_ORDERS["used"])
+        return newest(sorted(found, key=_ORDERS["used"]), last)
 
     def touch(self, space: str, key: str) -> None:
         """Mark a record used."""

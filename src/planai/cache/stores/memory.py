@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
-from planai.cache.store import Info, Order, Record
+from planai.cache.store import Info, Order, Record, newest
 
 EXPIRY_SECONDS = 30.0
 """How often a put also removes what has expired, at most."""
@@ -75,7 +75,7 @@ class MemoryStore:
                 names = [name for name in self._kept if name[0] == space]
             return sum(self._remove(name) for name in names)
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
         wanted = None if keys is None else set(keys)
         with self._lock:
@@ -88,7 +88,7 @@ class MemoryStore:
             else:
                 names = [(space, key) for key in wanted]
                 found = [_info(name, self._kept[name]) for name in names if name in self._kept]
-        return sorted(found, key=lambda info: info.used_at)
+        return newest(sorted(found, key=lambda info: info.used_at), last)
 
     def touch(self, space: str, key: str) -> None:
         """Mark a record used."""

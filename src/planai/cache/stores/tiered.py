@@ -61,9 +61,9 @@ class TieredStore:
                 self._generations.pop(space, None)
         return gone
 
-    def scan(self, space: str | None = None, keys: Iterable[str] | None = None) -> list[Info]:
+    def scan(self, space: str | None = None, keys: Iterable[str] | None = None, last: int | None = None) -> list[Info]:
         """Return what is known of records, the least recently used first."""
-        return self._lower.scan(space, keys)
+        return self._lower.scan(space, keys, last)
 
     def touch(self, space: str, key: str) -> None:
         """Mark a record used."""
