@@ -134,6 +134,8 @@ class Anything(Reader):
         kind = type(value)
         self.kinds[kind] = None
         state = self.state(value)
+        if callable(value) and not hasattr(kind, "__getattr__") and isinstance(getattr(value, "__name__", None), str):
+            state = (state or {}) | {"__name__": by_name(value)}  # a function that was written in another language
         return frame(b"other:", framed_name(kind)) if state is None else named(kind, state, above)
 
     def state(self, value: Any) -> dict[str, Any] | None:

@@ -52,7 +52,10 @@ def changed_names(kind: type) -> frozenset[str]:
     for name in computing_names(kind):
         for function in _functions(kind, name, own):
             for where, *rest in touched_by(function.__code__).assigned:
-                if where == "self" or (where == "global" and function.__globals__.get(rest[0]) in kind.__mro__):
+                owner = function.__globals__.get(rest[0]) if where == "global" else None
+                if where == "self" or any(
+                    owner is base for base in kind.__mro__
+                ):  # == is up to the owner, as of arrays
                     changed.add(rest[-1])
     return frozenset(changed)
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from planai.cache.fields import fields_of, ignored_fields, stand_ins
 from planai.cache.known import stand_in
-from planai.cache.names import framed_field, framed_name
+from planai.cache.names import framed_field, framed_name, module_of
 from planai.cache.scalars import PLAIN, SCALARS, frame
 from planai.cache.state import surplus_of
 
@@ -69,11 +69,11 @@ def _find(kind: type) -> Encoder:
             return encoder
     if dataclasses.is_dataclass(kind):
         return _dataclass
-    if kind.__module__.partition(".")[0] == "numpy" and hasattr(kind, "dtype"):
+    if module_of(kind).partition(".")[0] == "numpy" and hasattr(kind, "dtype"):
         return _array
     if stand_in(kind) is not None:
         return _known
-    if kind.__module__ in ("types", "typing"):
+    if module_of(kind) in ("types", "typing"):
         return _annotation
     return _other
 
@@ -268,12 +268,27 @@ def _secret(value: SecretStr | SecretBytes | Secret[Any], above: Above) -> bytes
 
 
 def _array(value: Any, above: Above) -> bytes:
-    """Encode a numpy array, or a scalar of one, by its dtype, shape and every byte."""
+    """Encode a numpy array, or a scalar of one, by its class, dtype, shape, order in memory, and every byte.
+
+    A structured one is encoded by its fields, between which there may be bytes that mean nothing.
+    """
+    kind = type(value)
     dtype = value.dtype
-    kind = frame(b"dtype:", repr(dtype.descr).encode()) + frame(b"shape:", repr(value.shape).encode())
+    order = b"" if not value.flags.fnc else b"fortran"
+    head = b"".join((framed_name(kind), *map(_framed_text, (dtype, value.shape)), frame(b"order:", order)))
+    base = next((one for one in kind.__mro__ if one.__qualname__ == "ndarray" and one is not kind), None)
+    if base is not None:  # such as one with a mask; where one is mapped from a file decides nothing
+        attributes = {} if kind.__qualname__ == "memmap" else vars(value)
+        return frame(b"array:", head + encode([value.view(base), attributes], above))
+    if dtype.names:
+        return frame(b"array:", head + b"".join(_items([value[name] for name in dtype.names], above)))
     if dtype.hasobject:
-        return frame(b"objects:", kind + encode(value.tolist(), above))
-    return frame(b"array:", kind + value.tobytes())
+        return frame(b"array:", head + encode(value.tolist(), above))
+    return frame(b"array:", head + value.tobytes())
+
+
+def _framed_text(value: Any) -> bytes:
+    return frame(b"text:", repr(value).encode())
 
 
 def _path(value: pathlib.PurePath, above: Above) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,12 @@ def _described(method: Any) -> Any:
     return (method.__objclass__, method.__name__)
 
 
+def _of_module(function: Any, module: str) -> Any:
+    """Return the name of what is found under it in a module; others of its class may have the same name."""
+    is_there = getattr(sys.modules.get(module), function.__name__, None) is function
+    return (module, function.__name__) if is_there else NotImplemented
+
+
 _KNOWN: dict[str, Callable[[Any], Any]] = {
     "_operator:attrgetter": lambda value: value.__reduce__(),
     "_operator:itemgetter": lambda value: value.__reduce__(),
@@ -41,6 +48,8 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "fractions:Fraction": lambda value: (value.numerator, value.denominator),
     "functools:partial": lambda value: (value.func, value.args, value.keywords, vars(value)),
     "ipaddress:_IPAddressBase": str,
+    "numpy:dtype": repr,
+    "numpy:ufunc": lambda value: _of_module(value, "numpy"),
     "operator:attrgetter": lambda value: value.__reduce__(),
     "operator:itemgetter": lambda value: value.__reduce__(),
     "operator:methodcaller": lambda value: value.__reduce__(),

@@ -6,6 +6,7 @@ import functools
 import pathlib
 import sys
 import weakref
+from typing import Any
 
 from planai.cache.memo import per_class
 from planai.cache.scalars import frame
@@ -17,7 +18,16 @@ _SCRIPTS = ("__main__", "__mp_main__")
 @per_class
 def qualified(kind: type) -> str:
     """Return the name of a class with its module; a script's classes are in the module that its file would be."""
-    return f"{module_name(kind.__module__)}:{kind.__qualname__}"
+    return f"{module_name(module_of(kind))}:{kind.__qualname__}"
+
+
+def module_of(value: Any) -> str:
+    """Return the name of the module that a class or function is from; nothing where it does not say so.
+
+    Classes written in C may have something else there, which is about their objects.
+    """
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else ""
 
 
 def module_name(name: str | None) -> str:

@@ -8,6 +8,8 @@ import sys
 import sysconfig
 import types
 
+from planai.cache.names import module_of
+
 _BUILT_IN = "<built-in>"
 _PATHS = sysconfig.get_paths()
 _LIBRARY = __file__.removesuffix("cache/own.py")
@@ -24,7 +26,7 @@ class Own:
 
     def holds(self, value: type | types.FunctionType | types.ModuleType) -> bool:
         """Tell whether `value` is of the worker's package, or comes from no installed file."""
-        name = value.__name__ if isinstance(value, types.ModuleType) else (value.__module__ or "")
+        name = value.__name__ if isinstance(value, types.ModuleType) else module_of(value)
         return self.is_file(_file_of(value), name)
 
     def is_file(self, file: str, module: str) -> bool:
@@ -46,9 +48,9 @@ def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
         origin = getattr(getattr(value, "__spec__", None), "origin", None)
         made = _BUILT_IN if origin in ("built-in", "frozen") else f"<{value.__name__}>"  # by exec, or in a notebook
         return getattr(value, "__file__", None) or made
-    module = sys.modules.get(value.__module__)
+    module = sys.modules.get(module_of(value))
     if module is None or module.__name__ == "__main__":
-        return f"<{value.__module__}>"
+        return f"<{module_of(value)}>"
     return _file_of(module)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from planai.cache.memo import per_class
-from planai.cache.names import qualified
+from planai.cache.names import module_of, qualified
 
 INTERNAL = frozenset({"_wirings", "_lock", "_by_hand", "_cache", "_first", "_flight"})
 """What planai's own workers keep on themselves besides settings, and what decides nothing."""
@@ -79,8 +79,8 @@ def surplus_of(model: Any) -> dict[str, Any]:
 
 @per_class
 def _has_none(kind: type) -> bool:
-    package = kind.__module__.partition(".")[0]
-    if package == "planai" and kind.__module__.startswith("planai.demo"):
+    package = module_of(kind).partition(".")[0]
+    if package == "planai" and module_of(kind).startswith("planai.demo"):
         return False
     if package in _MACHINES:
         return True
@@ -88,7 +88,7 @@ def _has_none(kind: type) -> bool:
 
 
 def _is_of_python(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in sys.stdlib_module_names
+    return module_of(kind).partition(".")[0] in sys.stdlib_module_names
 
 
 @per_class

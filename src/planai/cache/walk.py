@@ -260,7 +260,7 @@ class Walk:
         if key in self._first:
             first = self._first[key][1]
             return first if isinstance(first, bytes) else self.value(first)
-        if issubclass(self._root, kind) and not _is_code(value):
+        if kind in self._root.__mro__ and not _is_code(value):
             if name in changed_names(self._root):
                 return self.value(first_values(kind).setdefault(name, value))
             if name in filled_names(self._root):

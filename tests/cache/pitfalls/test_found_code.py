@@ -112,6 +112,15 @@ REACHED: dict[str, str] = {
         "from typing import Annotated\nfrom pydantic import AfterValidator, TypeAdapter\n"
         "ADAPTER = TypeAdapter(Annotated[int, AfterValidator(lambda value: value * FIGURE)])\n",
     ),
+    "a constant beside a class that cannot be asked for its subclasses": consuming(
+        PLAIN.format(call="Pair(one=FIGURE)['one']"),
+        "from typing import TypedDict\nclass Pair(TypedDict):\n    one: int\n",
+    ),
+    "the base of a typed dict": consuming(
+        PLAIN.format(call="len(Pair.__annotations__)"),
+        "from typing import TypedDict\nclass One(TypedDict):\n    one: int\nclass Two(One):\n    two: int\n"
+        "Pair = [One, Two][FIGURE - 1]\n",
+    ),
     "a constant that a call counts on from": consuming(
         "global START\nSTART += 1\n" + PLAIN.format(call="START"), "START = FIGURE\n"
     ),
