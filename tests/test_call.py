@@ -11,7 +11,7 @@ from planai import Task
 from planai.call import Activation, Call, current_activation, need_activation, perform
 from planai.errors import OutsideCallError
 from planai.events import Failed, Finished
-from planai.provenance import ROOT
+from planai.provenance import ROOT, ProvenanceChain
 from planai.task import Lineage, set_lineage
 
 
@@ -28,6 +28,9 @@ class Doing:
     """A performer that does what it is given."""
 
     action: Callable[[tuple[Task, ...]], None]
+
+    def perform_notice(self, prefix: ProvenanceChain) -> None:
+        raise NotImplementedError
 
     def perform_call(self, tasks: tuple[Task, ...]) -> None:
         self.action(tasks)

@@ -4,9 +4,11 @@ import pytest
 
 from planai import Graph, JoinedTaskWorker, MergedTaskWorker, Task, TaskWorker
 from planai.errors import ConfigurationError, PublishError, WiringError
-from planai.plan import Plan, Sink, Wires, make_plan
+from planai.plan import Plan
+from planai.planning import make_plan
 from planai.provenance import ROOT
 from planai.task import Lineage, set_lineage
+from planai.wires import Sink, Wires
 
 
 class Number(Task):

@@ -27,6 +27,7 @@ NAMES = [
     "ProvenanceChain",
     "PydanticDictWrapper",
     "RunResult",
+    "SubGraphWorker",
     "Task",
     "TaskWorker",
     "Tool",

@@ -17,6 +17,7 @@ from planai.llm.worker import LLMTaskWorker
 from planai.provenance import ProvenanceChain
 from planai.pydantic_dict_wrapper import PydanticDictWrapper
 from planai.run.result import Failure, RunResult
+from planai.subgraph import SubGraphWorker
 from planai.task import Task
 from planai.worker import TaskWorker
 from planai.workspace.jail import Workspace, hash_files
@@ -43,6 +44,7 @@ __all__ = [
     "ProvenanceChain",
     "PydanticDictWrapper",
     "RunResult",
+    "SubGraphWorker",
     "Task",
     "TaskWorker",
     "Tool",

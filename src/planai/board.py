@@ -73,6 +73,10 @@ class Board:
         """Count a call that waits from now on."""
         self.workers[worker].queued += 1
 
+    def drop(self, worker: str) -> None:
+        """Count a call that waits no more, and was not made or came to nothing."""
+        self.workers[worker].queued -= 1
+
     def see(self, event: Event, *, retried: bool = False) -> None:
         """Count the end of a call; `retried` tells whether a failed one is tried again."""
         if isinstance(event, Finished):

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 from planai.cost import Cost
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
-from planai.provenance import Provenance
+from planai.provenance import Provenance, ProvenanceChain
 from planai.task import NOWHERE, Lineage, Task, lineage_of, set_lineage, snapshot
 
 Router = Callable[[Task, object], tuple[str, ...]]
@@ -50,10 +50,16 @@ class Scope:
     Attributes:
         cache_mode: how caches are used; None leaves it to each worker.
         notes: what workers want to remember until the run ends.
+        desk: answers what workers ask of their run; None outside of one.
+        aborted: ids of the calls that were told to end.
+        is_stopping: whether all of them were.
     """
 
     cache_mode: CacheMode | None = None
     notes: dict[Any, Any] = field(default_factory=dict)
+    desk: Any = None
+    aborted: set[int] = field(default_factory=set)
+    is_stopping: bool = False
 
 
 class Call(NamedTuple):
@@ -66,6 +72,7 @@ class Call(NamedTuple):
         scope: the provenance that stays alive while the call waits or runs.
         attempt: 0 for the first try.
         resumed: whether the call was parked before.
+        notice: whether nothing is consumed, but a worker told that no work is left below the scope.
     """
 
     id: int
@@ -74,6 +81,7 @@ class Call(NamedTuple):
     scope: Provenance
     attempt: int = 0
     resumed: bool = False
+    notice: bool = False
 
 
 class Performer(Protocol):
@@ -81,6 +89,9 @@ class Performer(Protocol):
 
     def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
         """Consume `tasks`, publishing through the current `Activation`; return what is to be awaited, if anything."""
+
+    def perform_notice(self, prefix: ProvenanceChain) -> Awaitable[None] | None:
+        """Take note that no work is left below `prefix`, publishing likewise."""
 
 
 class Park(Exception):
@@ -166,6 +177,11 @@ class Activation:
         """Seconds since the call began."""
         return time.perf_counter() - self._started
 
+    @property
+    def aborted(self) -> bool:
+        """Whether the call was told to end."""
+        return self.scope.is_stopping or (self.call is not None and self.call.id in self.scope.aborted)
+
     def publish(self, task: Task, input_task: Task | None, consumer: object) -> None:
         """Keep a copy of `task`, to be released when the call ends.
 
@@ -240,7 +256,7 @@ def perform(
     activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
-            pending = performer.perform_call(call.tasks)
+            pending = _made(call, performer)
             if pending is not None:
                 _refuse(pending)
     except BaseException as error:  # the run goes on: SystemExit in a worker is a failed call, too
@@ -261,7 +277,7 @@ async def perform_async(
     activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
-            pending = performer.perform_call(call.tasks)
+            pending = _made(call, performer)
             if pending is not None:
                 await pending
     except BaseException as error:
@@ -269,6 +285,10 @@ async def perform_async(
             raise
         return _ended_by(error, call, activation)
     return _finished(call, activation)
+
+
+def _made(call: Call, performer: Performer) -> Awaitable[None] | None:
+    return performer.perform_notice(call.scope.chain()) if call.notice else performer.perform_call(call.tasks)
 
 
 def _was_told_to_end(error: BaseException) -> bool:

@@ -8,6 +8,8 @@
     │   └── WiringError                   all wiring mistakes of one graph, raised together
     ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
     ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
+    ├── WorkAborted                       raised where a call waits whose work is aborted
+    ├── IncompleteGroup                   a join did not get its group, because work below its ancestor failed
     ├── RunFailed                         raised by ``run(raise_on_failure=True)``
     ├── CacheError
     │   ├── UnkeyableValue (TypeError)    a value that decides an answer, but has no identity
@@ -45,12 +47,15 @@ class WiringError(ConfigurationError):
 
     Attributes:
         problems: one sentence a mistake, each naming the workers, the types and the remedy.
+        drawing: the graph as it is wired, as text; "" where it cannot be drawn.
     """
 
-    def __init__(self, graph: str, problems: list[str]) -> None:
+    def __init__(self, graph: str, problems: list[str], drawing: str = "") -> None:
         self.problems = problems
+        self.drawing = drawing
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
-        super().__init__(f"graph {graph!r} cannot run:\n{lines}")
+        below = f"\n\n{drawing}" if drawing else ""
+        super().__init__(f"graph {graph!r} cannot run:\n{lines}{below}")
 
 
 class PublishError(PlanaiError, ValueError):
@@ -59,6 +64,14 @@ class PublishError(PlanaiError, ValueError):
 
 class OutsideCallError(PlanaiError, RuntimeError):
     """Something was asked of a worker that it can only do while it consumes a task."""
+
+
+class WorkAborted(PlanaiError):
+    """A call waited for something, and its work was aborted meanwhile."""
+
+
+class IncompleteGroup(PlanaiError):
+    """A join whose ``on_failure`` is ``"fail"`` did not get its group, because work below its ancestor failed."""
 
 
 class RunFailed(PlanaiError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from planai.cost import FREE, Cost
+from planai.provenance import Provenance
 from planai.task import Task
 
 
@@ -48,10 +49,15 @@ class Lookup:
 
 
 class Submitted(NamedTuple):
-    """A task came from outside, for the worker whose node has the key `worker`."""
+    """A task came from outside, for the worker whose node has the key `worker`.
+
+    Attributes:
+        start: the provenance that it was promised; somebody wants to know when that ends.
+    """
 
     worker: str
     task: Task
+    start: Provenance | None = None
 
 
 class Finished(NamedTuple):
@@ -112,6 +118,79 @@ class Woken:
     call: int
 
 
+Step = tuple[str, int]
+"""The last step of a chain, which no other chain of the run ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Somebody wants to know when no work is left below a step.
+
+    Attributes:
+        node: the step's node, where that is at hand.
+        worker: the key of the worker that is to be told; None for the run itself.
+        task: what that worker consumed when it asked.
+    """
+
+    step: Step
+    node: Provenance | None
+    worker: str | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatched:
+    """A worker does not want to be told any more."""
+
+    step: Step
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """No more work is to be done below a step.
+
+    Attributes:
+        answer: is told whether there was any.
+    """
+
+    step: Step
+    answer: Callable[[bool], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A call that may take only so long has begun."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A call has taken longer than it may."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A call waits for a person, and somebody else may run meanwhile."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A call goes on that has waited for a person."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Nobody will add work any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Printed:
     """A worker has something to say to the person who watches."""
@@ -125,5 +204,22 @@ class Stopped:
     """Nothing new may start; what runs may end."""
 
 
-Event = Submitted | Finished | Failed | Aborted | Parked | Woken | Printed | Stopped
+Event = (
+    Submitted
+    | Finished
+    | Failed
+    | Aborted
+    | Parked
+    | Woken
+    | Watched
+    | Unwatched
+    | Abandoned
+    | Began
+    | Expired
+    | Lent
+    | Returned
+    | Printed
+    | Closing
+    | Stopped
+)
 """Anything that can happen in a run."""

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
-from planai.plan import Plan, Sink, Wires, initial_pair, make_plan
+from planai.plan import initial_pair
+from planai.planning import doubts_of, make_plan
 from planai.run.beside import Announce, beside
+from planai.run.dispatcher import Dispatcher
 from planai.run.forecast import Forecast, forecast
-from planai.run.loop import Observer, run_plan
+from planai.run.loop import Observer, Run, execute, open_run
 from planai.run.result import RunResult
+from planai.run.service import Service
 from planai.run.terminal import Progress, Reporter
+from planai.serving import ServedGraph
 from planai.task import Task
-from planai.worker import SinkCallback, TaskWorker
+from planai.worker import TaskWorker
 
 InitialTasks = Iterable[tuple[TaskWorker, Task]]
 ExecutorName = Literal["threads", "inline"]
 
 
-class Graph:
+class Graph(ServedGraph):
     """A description of workers and of who consumes what they publish. It holds nothing of a run but its last result.
 
     >>> from planai import Graph, Task, TaskWorker
@@ -46,114 +50,10 @@ class Graph:
     """
 
     def __init__(self, name: str = "Graph", strict: bool = False) -> None:
-        self.name = name
-        self.strict = strict
-        self._wires = Wires(name, strict=strict)
-        self._entries: list[TaskWorker] = []
-        self._exit: TaskWorker | None = None
+        super().__init__(name, strict)
         self._result: RunResult | None = None
-        self._prepared: tuple[Plan, Observer] | None = None
-
-    # ---- describe
-
-    @property
-    def workers(self) -> set[TaskWorker]:
-        """The workers that were added."""
-        return set(self._wires.workers)
-
-    @property
-    def dependencies(self) -> dict[TaskWorker, list[TaskWorker]]:
-        """The workers downstream of each worker that has some."""
-        found: dict[TaskWorker, list[TaskWorker]] = {}
-        for up, down in self._wires.edges:
-            found.setdefault(up, []).append(down)
-        return found
-
-    def add_worker(self, worker: TaskWorker) -> Graph:
-        """Add `worker`, and return the graph.
-
-        Raises:
-            ConfigurationError: it is in the graph already, or is no worker.
-        """
-        if not isinstance(worker, TaskWorker):
-            raise ConfigurationError(f"{worker!r} is not a TaskWorker: add an instance of one, not its class")
-        if worker in self._wires.workers:
-            raise ConfigurationError(f"worker {worker.name!r} is in graph {self.name!r} already: add it once")
-        self._wires.workers.append(worker)
-        worker.attach(self)
-        return self
-
-    def add_workers(self, *workers: TaskWorker) -> Graph:
-        """Add several workers, and return the graph."""
-        for worker in workers:
-            self.add_worker(worker)
-        return self
-
-    def set_dependency(self, upstream: TaskWorker, downstream: TaskWorker) -> TaskWorker:
-        """Let `downstream` consume what `upstream` publishes of its type; return `downstream`, for ``.next(...)``.
-
-        Raises:
-            ConfigurationError: one of the two was not added. Types are checked when the graph runs.
-        """
-        self._need(upstream)
-        self._need(downstream)
-        if (upstream, downstream) not in self._wires.edges:
-            self._wires.edges.append((upstream, downstream))
-        return downstream
-
-    def set_sink(self, worker: TaskWorker, output_type: type[Task], notify: SinkCallback | None = None) -> None:
-        """Collect what `worker` publishes of `output_type`.
-
-        Args:
-            worker: the worker upstream.
-            output_type: the type, subclasses included.
-            notify: called as ``notify(metadata, task)`` in place of collecting the task.
-        """
-        self._need(worker)
-        if not (isinstance(output_type, type) and issubclass(output_type, Task)):
-            raise ConfigurationError(f"the sink of {worker.name!r} collects {output_type!r}: pass a Task class")
-        self._wires.sinks.append((worker, Sink(output_type, notify)))
-
-    def set_entry(self, *workers: TaskWorker) -> Graph:
-        """Name the workers that tasks from outside come to, and return the graph."""
-        for worker in workers:
-            self._need(worker)
-        self._entries.extend(workers)
-        return self
-
-    def get_entry_workers(self) -> list[TaskWorker]:
-        """Return what `set_entry` named."""
-        return list(self._entries)
-
-    def set_exit(self, worker: TaskWorker) -> Graph:
-        """Name the worker whose outputs are those of the whole graph, and return the graph."""
-        self._need(worker)
-        self._exit = worker
-        return self
-
-    def get_exit_worker(self) -> TaskWorker | None:
-        """Return what `set_exit` named."""
-        return self._exit
-
-    def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
-        """Make at most so many calls at once of all workers together that are instances of `worker_class`.
-
-        Raises:
-            ConfigurationError: the number is not positive.
-        """
-        if not isinstance(worker_class, type):
-            raise ConfigurationError(f"{worker_class!r} is limited: pass the class of a worker, not an instance")
-        if max_parallel_tasks < 1:
-            raise ConfigurationError(f"max_parallel_tasks is {max_parallel_tasks!r}: it has to be at least 1")
-        self._wires.limits[worker_class] = max_parallel_tasks
-
-    def get_worker_by_input_type(self, task_type: type[Task]) -> TaskWorker | None:
-        """Return the first worker that consumes `task_type`, or None."""
-        return next((worker for worker in self._wires.workers if task_type in worker.get_task_classes()), None)
-
-    def get_worker_by_output_type(self, task_type: type[Task]) -> TaskWorker | None:
-        """Return the first worker that publishes `task_type`, or None."""
-        return next((worker for worker in self._wires.workers if task_type in worker.output_types), None)
+        self._prepared: Callable[[tuple[Executor, int | None], CacheMode | None], Run] | None = None
+        self._doubted: set[str] = set()
 
     # ---- run
 
@@ -195,9 +95,9 @@ class Graph:
             RunFailed: see `raise_on_failure`; it carries the result.
             KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
-        prepared = self._prepare(run_dashboard, display_terminal)
-        way = _way(executor, max_workers, max_concurrency)
-        return self._run(prepared, initial_tasks, way, raise_on_failure, _scope(cache_mode))
+        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), cache_mode)
+        self._open(Service(run))
+        return self._execute(run, initial_tasks, partial(execute, run), raise_on_failure)
 
     async def arun(
         self,
@@ -234,25 +134,49 @@ class Graph:
         Raises:
             asyncio.CancelledError: it was cancelled.
         """
-        prepared = self._prepare(run_dashboard, display_terminal)
-        way = _way(executor, max_workers, max_concurrency)
-        return await beside(partial(self._run, prepared, initial_tasks, way, raise_on_failure, _scope(cache_mode)))
+        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), cache_mode)
+        self._open(Service(run))
+
+        def go(announce: Announce) -> RunResult:
+            return self._execute(run, initial_tasks, partial(execute, run, announce=announce), raise_on_failure)
+
+        return await beside(go)
 
     def prepare(
         self, run_dashboard: bool = False, display_terminal: bool | None = None, dashboard_port: int = 5000
     ) -> None:
-        """Validate the graph; `execute` then runs it. For the arguments, see `run`."""
-        self._prepared = self._prepare(run_dashboard, display_terminal)
+        """Validate the graph, and let work be added; `execute` then runs it. For the arguments, see `run`."""
+        self._prepared = partial(self._new_run, run_dashboard, display_terminal)
+        self._open(Service(self._prepared(_way("threads", 64, 256), None)))
 
     def execute(self, initial_tasks: InitialTasks) -> RunResult:
         """Run what `prepare` has validated.
+
+        With an empty list, the graph serves: it works on what `add_work` brings, from whatever thread, until `shutdown`
+        is called. Where the calling thread itself has added work before, it ends when that is done.
+
+        Args:
+            initial_tasks: as for `run`.
 
         Raises:
             ConfigurationError: `prepare` was not called.
         """
         if self._prepared is None:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
-        return self._run(self._prepared, initial_tasks, _way("threads", 64, 256))
+        service = self.service
+        if service is None or service.has_begun:
+            service = self._open(Service(self._prepared(_way("threads", 64, 256), None)))
+        go = partial(self._execute, service.run, initial_tasks, service.execute, raise_on_failure=False)
+        return go() if self._dispatcher is None else cast("RunResult", self._dispatcher.lead(self, go))
+
+    def register_dispatcher(self, dispatcher: Dispatcher) -> None:
+        """Serve along with the graphs of `dispatcher`, which is what ``get_dispatcher()`` of one of them returns.
+
+        The graph is prepared, and serves in a thread of its own as long as one of the others is executed.
+        """
+        if self._prepared is None:
+            self.prepare(display_terminal=False)
+        self._serve_along(dispatcher)
 
     def plan(self, initial_tasks: InitialTasks, *, cache_mode: CacheMode | None = None) -> Forecast:
         """Return what a run over `initial_tasks` would find in its caches, without computing anything.
@@ -268,7 +192,7 @@ class Graph:
             WiringError: the graph cannot run.
             UnkeyableValue: a task has something that cannot be put into a key.
         """
-        return forecast(make_plan(self._wires), initial_tasks, _scope(cache_mode))
+        return forecast(make_plan(self.wires), initial_tasks, _scope(cache_mode))
 
     @property
     def result(self) -> RunResult | None:
@@ -283,29 +207,33 @@ class Graph:
         """Print a line."""
         print(*args)  # noqa: T201 - it is what the method is for
 
-    def _prepare(self, run_dashboard: bool, display_terminal: bool | None) -> tuple[Plan, Observer]:
+    def _new_run(
+        self,
+        run_dashboard: bool,
+        display_terminal: bool | None,
+        way: tuple[Executor, int | None],
+        cache_mode: CacheMode | None,
+    ) -> Run:
         if run_dashboard:
             warnings.warn("planai has no dashboard in this version: the terminal shows the run instead", stacklevel=3)
         shown = sys.stderr.isatty() if display_terminal is None else display_terminal and sys.stderr.isatty()
-        return make_plan(self._wires), Progress(self.name) if shown else Reporter()
+        plan, observer = make_plan(self.wires), Progress(self.name) if shown else Reporter()
+        executor, in_flight = way
+        scope = _scope(cache_mode)
+        return open_run(plan, executor, observer, scope, max_concurrency=in_flight, entries=self.wires.entries)
 
-    def _run(
-        self,
-        prepared: tuple[Plan, Observer],
-        initial_tasks: InitialTasks,
-        way: tuple[Executor, int | None],
-        raise_on_failure: bool = False,
-        scope: Scope | None = None,
-        announce: Announce = lambda _: None,
+    def _execute(
+        self, run: Run, initial_tasks: InitialTasks, go: Callable[[InitialTasks], RunResult], raise_on_failure: bool
     ) -> RunResult:
-        plan, observer = prepared
+        roots: dict[TaskWorker, None] = {}
         if isinstance(initial_tasks, list | tuple):
             for pair in initial_tasks:
-                plan.entry(*initial_pair(pair))
-        executor, in_flight = way
-        result = run_plan(plan, initial_tasks, executor, observer, scope, max_concurrency=in_flight, announce=announce)
-        self._result = result
-        if result.interrupted:
+                worker, task = initial_pair(pair)
+                run.plan.entry(worker, task)
+                roots[worker] = None
+        self._tell_doubts(run.observer, [*roots, *self.wires.entries])
+        result = self._result = go(initial_tasks)
+        if result.interrupted and not run.must_stop:
             raise KeyboardInterrupt(
                 f"run of {self.name!r} was interrupted: {result.total.completed} calls done, {result.unfinished} left; "
                 "what cached workers computed is kept and will be replayed"
@@ -318,14 +246,12 @@ class Graph:
             ) from first.error
         return result
 
-    def _need(self, worker: TaskWorker) -> None:
-        if worker not in self._wires.workers:
-            raise ConfigurationError(
-                f"worker {getattr(worker, 'name', worker)!r} is not in graph {self.name!r}: call add_workers first"
-            )
-
-    def __repr__(self) -> str:
-        return f"Graph(name={self.name!r}, workers={[worker.name for worker in self._wires.workers]})"
+    def _tell_doubts(self, observer: Observer, roots: list[TaskWorker]) -> None:
+        """Say what is seldom meant in the wiring, once."""
+        new = [doubt for doubt in doubts_of(self.wires, roots or None) if doubt not in self._doubted]
+        if new:
+            self._doubted.update(new)
+            observer.doubted(self.name, new, self.describe())
 
 
 def _scope(cache_mode: CacheMode | None) -> Scope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -27,10 +27,13 @@ class JoinedTaskWorker(TaskWorker):
 
     Attributes:
         join_type: the worker class upstream whose every published task starts a group of its own.
+        on_failure: what becomes of a group when work failed on which it depends, below the same ancestor: deliver
+            what there is, or fail with `IncompleteGroup` and consume nothing.
         enable_trace: kept for programs that set it; every join can be traced.
     """
 
     join_type: type[TaskWorker] = Field(default=InitialTaskWorker)
+    on_failure: Literal["deliver", "fail"] = "deliver"
     enable_trace: bool = False
 
     @abstractmethod

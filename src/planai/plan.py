@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from planai.call import Performer, Router
-from planai.errors import ConfigurationError, PublishError, WiringError
-from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
-from planai.provenance import INITIAL
+from planai.errors import ConfigurationError, PublishError
 from planai.task import Task
-from planai.worker import SinkCallback, TaskWorker, check_published, type_names
+from planai.wires import Sink
+from planai.worker import TaskWorker, check_published, type_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +21,22 @@ class Limit:
     count: int
 
 
+Role = Literal["call", "join", "collect", "drop", "enter", "leave"]
+
+
 @dataclass(frozen=True, slots=True)
-class Sink:
-    """The end of a chain: collects tasks, or hands each to a callback."""
+class Retry:
+    """What becomes of a failed call of a worker.
 
-    output_type: type[Task]
-    notify: SinkCallback | None = None
+    Attributes:
+        count: how often it is tried again.
+        on: the exceptions after which it is.
+        delay: seconds before the second try; they are doubled for each that follows.
+    """
 
-    def perform_call(self, tasks: tuple[Task, ...]) -> None:
-        """Notify."""
-        if self.notify is not None:
-            self.notify({}, tasks[0])
+    count: int = 0
+    on: tuple[type[BaseException], ...] = (Exception,)
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,15 @@ class Node:
         depth: steps from the start of the graph.
         rank: sorts joins, those first on whose results others may wait.
         joins: names of the workers on whose steps it joins; None for all that are no joins.
-        retries: how often a failed call is tried again.
+        retry: what becomes of a failed call.
+        timeout: seconds that a call may take.
         is_async: whether its calls are made on the event loop.
-        collects: whether this is a sink that only keeps what it gets.
+        level: how many graphs it is inside of.
+        needed_by: keys of joins that cannot do without what comes of it.
+        enters: for a worker in whose place a graph works: the key of the worker in there that gets what it gets.
+        leaves: for the way out of such a graph: the key of the worker in whose place it works.
+        drops: whether nobody ever asks for what this sink would collect.
+        role: what is done with a task that comes here.
     """
 
     key: str
@@ -61,25 +71,36 @@ class Node:
     depth: int = 0
     rank: tuple[int, int] = (0, 0)
     joins: frozenset[str] | None = None
-    retries: int = 0
+    retry: Retry = Retry()
+    timeout: float | None = None
     is_async: bool = False
-    collects: bool = field(init=False)
+    level: int = 0
+    needed_by: tuple[str, ...] = ()
+    enters: str = ""
+    leaves: str = ""
+    drops: bool = False
+    role: Role = field(init=False)
 
     def __post_init__(self) -> None:
-        is_quiet = isinstance(self.performer, Sink) and self.performer.notify is None
-        object.__setattr__(self, "collects", is_quiet)
+        object.__setattr__(self, "role", self._find_role())
 
+    @property
+    def is_called(self) -> bool:
+        """Whether calls are made here: of a worker, or of a sink that tells somebody."""
+        return self.role in ("call", "join")
 
-@dataclass(slots=True)
-class Wires:
-    """What a graph was told: the input of `make_plan`."""
+    def at(self, depth: int, needed_by: tuple[str, ...]) -> Node:
+        """Return the same node at its place among all others."""
+        return replace(self, depth=depth, rank=(self.rank[0], depth), needed_by=needed_by)
 
-    name: str
-    workers: list[TaskWorker] = field(default_factory=list)
-    edges: list[tuple[TaskWorker, TaskWorker]] = field(default_factory=list)
-    sinks: list[tuple[TaskWorker, Sink]] = field(default_factory=list)
-    limits: dict[type, int] = field(default_factory=dict)
-    strict: bool = False
+    def _find_role(self) -> Role:
+        if self.enters:
+            return "enter"
+        if self.leaves:
+            return "leave"
+        if isinstance(self.performer, Sink) and self.performer.notify is None:
+            return "drop" if self.drops else "collect"
+        return "call" if self.joins is None else "join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +109,7 @@ class Plan:
 
     Attributes:
         nodes: by key.
-        keys: the key of each worker.
+        keys: the key of each worker of the outermost graph.
         strict: refuse to publish a task that has a provenance already.
     """
 
@@ -97,6 +118,15 @@ class Plan:
     keys: Mapping[TaskWorker, str]
     limits: tuple[Limit, ...] = ()
     strict: bool = False
+
+    @property
+    def workers(self) -> dict[str, TaskWorker]:
+        """By key, all workers that are called."""
+        return {
+            key: node.performer
+            for key, node in self.nodes.items()
+            if isinstance(node.performer, TaskWorker) and node.is_called
+        }
 
     def entry(self, worker: TaskWorker, task: Task) -> str:
         """Return the key of `worker`, to which `task` is submitted from outside.
@@ -129,27 +159,36 @@ class Plan:
                 )
             asked = (type(task), consumer)
             if asked not in known:
-                known[asked] = self._resolve(self.nodes[key], type(task), consumer)
+                known[asked] = self.resolve(key, type(task), consumer)
             return known[asked]
 
         return route
 
-    def _resolve(self, node: Node, kind: type[Task], consumer: object) -> tuple[str, ...]:
-        check_published(node.key, node.publishes, kind)
+    def resolve(self, key: str, kind: type[Task], consumer: object = None) -> tuple[str, ...]:
+        """Return the keys of the nodes that a task of the type `kind` goes to which the worker at `key` publishes.
+
+        Raises:
+            PublishError: the type is not declared, or nobody (or more than one) would get the task.
+        """
+        node = self.nodes[key]
+        check_published(key, node.publishes, kind)
         takers = [self.nodes[name] for name in node.downstream if issubclass(kind, self.nodes[name].accepts)]
+        ways_out = [taker for taker in takers if taker.leaves and consumer is None]
         if consumer is not None:
             takers = [taker for taker in takers if consumer in (taker.performer, taker.key)]
-        sinks = tuple(taker.key for taker in takers if isinstance(taker.performer, Sink))
-        workers = _most_specific([taker for taker in takers if taker.key not in sinks], kind)
-        if not workers and not sinks:
+        sinks = [taker for taker in takers if isinstance(taker.performer, Sink)]
+        workers = _most_specific([taker for taker in takers if taker not in sinks and not taker.leaves], kind)
+        for way in ways_out:  # somebody outside has to get it: the call that publishes it can still be told
+            self.resolve(way.leaves, kind)
+        if not workers and not sinks and not ways_out:
             raise PublishError(_nobody(node, kind, consumer))
         if len(workers) > 1:
             keys = ", ".join(repr(worker.key) for worker in workers)
             raise PublishError(
-                f"{node.key!r} publishes a {kind.__name__!r} that {keys} all consume: "
+                f"{key!r} publishes a {kind.__name__!r} that {keys} all consume: "
                 "say who gets it, with publish_work(task, consumer=worker)"
             )
-        return (*(worker.key for worker in workers), *sinks)
+        return tuple(taker.key for taker in (*workers, *sinks, *ways_out))
 
 
 def initial_pair(pair: object) -> tuple[TaskWorker, Task]:
@@ -163,165 +202,6 @@ def initial_pair(pair: object) -> tuple[TaskWorker, Task]:
         if isinstance(worker, TaskWorker) and isinstance(task, Task):
             return worker, task
     raise ConfigurationError(f"initial_tasks has {pair!r}: it is a list of pairs (worker, task), in this order")
-
-
-def make_plan(wires: Wires) -> Plan:
-    """Validate `wires` and freeze them.
-
-    Raises:
-        WiringError: with every mistake that was found.
-    """
-    keys = _keys(wires.workers)
-    problems: list[str] = []
-    accepts = {worker: _accepted(worker, problems) for worker in wires.workers}
-    problems += _edge_problems(wires, keys, accepts)
-    for worker in wires.workers:
-        problems += _join_problems(worker, wires, keys) + _merge_problems(worker, wires, keys)
-    if problems:
-        raise WiringError(wires.name, problems)
-    depths = _depths(wires)
-    sinks = {f"sink {number} of {keys[worker]}": (worker, sink) for number, (worker, sink) in enumerate(wires.sinks, 1)}
-    nodes = {
-        keys[worker]: Node(
-            key=keys[worker],
-            name=worker.name,
-            performer=worker,
-            accepts=tuple(accepts[worker]),
-            publishes=tuple(worker.output_types),
-            downstream=(
-                *(keys[down] for up, down in wires.edges if up is worker),
-                *(key for key, (up, _) in sinks.items() if up is worker),
-            ),
-            depth=depths[worker],
-            rank=(_joins_upstream(worker, wires), depths[worker]),
-            joins=_joined_names(worker, wires.workers),
-            retries=worker.num_retries,
-            is_async=worker.is_async,
-        )
-        for worker in wires.workers
-    }
-    for key, (worker, sink) in sinks.items():
-        nodes[key] = Node(key, "sink", sink, (sink.output_type,), depth=depths[worker] + 1)
-    return Plan(wires.name, nodes, keys, _limits(wires, keys), wires.strict)
-
-
-_Keys = dict[TaskWorker, str]
-
-
-def _keys(workers: list[TaskWorker]) -> _Keys:
-    """Name each worker by its class; several of a name are called ``Name#1``, ``Name#2``, ..."""
-    names = Counter(worker.name for worker in workers)
-    numbers: Counter[str] = Counter()
-    keys = {}
-    for worker in workers:
-        name = worker.name
-        numbers[name] += 1
-        keys[worker] = name if names[name] == 1 else f"{name}#{numbers[name]}"
-    return keys
-
-
-def _accepted(worker: TaskWorker, problems: list[str]) -> list[type[Task]]:
-    try:
-        return worker.get_task_classes()
-    except ConfigurationError as error:
-        problems.append(str(error))
-        return []
-
-
-def _edge_problems(wires: Wires, keys: _Keys, accepts: dict[TaskWorker, list[type[Task]]]) -> list[str]:
-    problems = [
-        f"{keys[up]!r} publishes {type_names(up.output_types)}, "
-        f"but {keys[down]!r} consumes {type_names(accepts[down])}: "
-        f"add the type to {up.name}.output_types, or put a worker between the two"
-        for up, down in wires.edges
-        if accepts[down] and not _related(up.output_types, accepts[down])
-    ]
-    problems += [
-        f"the sink of {keys[worker]!r} collects {sink.output_type.__name__!r}, but the worker publishes "
-        f"{type_names(worker.output_types)}: add the type to {worker.name}.output_types"
-        for worker, sink in wires.sinks
-        if not _related(worker.output_types, [sink.output_type])
-    ]
-    return problems
-
-
-def _join_problems(worker: TaskWorker, wires: Wires, keys: _Keys) -> list[str]:
-    """Say so when a join could never fire, because nothing upstream is of its `join_type`."""
-    if not isinstance(worker, JoinedTaskWorker) or issubclass(InitialTaskWorker, worker.join_type):
-        return []
-    upstream = _upstream(worker, wires)
-    if any(isinstance(other, worker.join_type) for other in upstream):
-        return []
-    names = ", ".join(sorted(keys[other] for other in upstream)) or "nothing"
-    problem = (
-        f"{keys[worker]!r} joins on {worker.join_type.__name__!r}, but upstream of it there is {names}: "
-        "set join_type to one of these, or to InitialTaskWorker"
-    )
-    return [problem]
-
-
-def _merge_problems(worker: TaskWorker, wires: Wires, keys: _Keys) -> list[str]:
-    """Say so when nobody publishes a type for which a merge waits."""
-    if not isinstance(worker, MergedTaskWorker):
-        return []
-    published = [kind for up, down in wires.edges if down is worker for kind in up.output_types]
-    return [
-        f"{keys[worker]!r} merges {kind.__name__!r}, which no worker before it publishes: "
-        "wire one that does, or take the type out of merged_types"
-        for kind in worker.merged_types
-        if not _related(published, [kind])
-    ]
-
-
-def _joins_upstream(worker: TaskWorker, wires: Wires) -> int:
-    """Count the joins that `worker` may wait for: a join that feeds another has fewer, on whatever ways."""
-    if not isinstance(worker, JoinedTaskWorker):
-        return 0
-    return sum(isinstance(other, JoinedTaskWorker) for other in _upstream(worker, wires))
-
-
-def _upstream(worker: TaskWorker, wires: Wires) -> set[TaskWorker]:
-    found: set[TaskWorker] = set()
-    waiting = [worker]
-    while waiting:
-        current = waiting.pop()
-        new = [up for up, down in wires.edges if down is current and up not in found]
-        found.update(new)
-        waiting += new
-    return found
-
-
-def _depths(wires: Wires) -> dict[TaskWorker, int]:
-    """Count the steps to each worker from the nearest one that nobody feeds."""
-    fed = {down for _, down in wires.edges}
-    depths = {worker: 1 for worker in wires.workers if worker not in fed}
-    waiting = deque(depths)
-    while waiting:
-        current = waiting.popleft()
-        for up, down in wires.edges:
-            if up is current and down not in depths:
-                depths[down] = depths[current] + 1
-                waiting.append(down)
-    return {worker: depths.get(worker, 1) for worker in wires.workers}
-
-
-def _joined_names(worker: TaskWorker, workers: list[TaskWorker]) -> frozenset[str] | None:
-    if not isinstance(worker, JoinedTaskWorker):
-        return None
-    if issubclass(InitialTaskWorker, worker.join_type):
-        return frozenset({INITIAL})
-    return frozenset(other.name for other in workers if isinstance(other, worker.join_type))
-
-
-def _limits(wires: Wires, keys: _Keys) -> tuple[Limit, ...]:
-    return tuple(
-        Limit(frozenset(key for worker, key in keys.items() if isinstance(worker, kind)), count)
-        for kind, count in wires.limits.items()
-    )
-
-
-def _related(published: list[type[Task]], consumed: list[type[Task]]) -> bool:
-    return any(issubclass(out, into) or issubclass(into, out) for out in published for into in consumed)
 
 
 def _most_specific(takers: list[Node], kind: type[Task]) -> list[Node]:

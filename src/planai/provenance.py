@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 ProvenanceChain = tuple[tuple[str, int], ...]
 """A chain as plain tuples, oldest step first: what users read, compare and pass around."""
@@ -37,11 +38,39 @@ class Provenance:
         return Provenance(self, worker, index)
 
     def ancestry(self) -> Iterator[Provenance]:
-        """Yield this node, then its parent, up to and without the root."""
+        """Yield this node, then its parent, up to the first step in the same graph."""
         node = self
         while node.parent is not None:
             yield node
+            if type(node) is Start:
+                return
             node = node.parent
+
+    def start(self) -> Start | None:
+        """Return the first step of the chain, if it was made in a graph that works inside of another."""
+        return next((node for node in self.ancestry() if isinstance(node, Start)), None)
+
+    def out_of(self, graphs: int) -> Provenance:
+        """Return the node of the task that came into the innermost graph, or into so many graphs around it."""
+        node = self
+        for _ in range(graphs):
+            start = node.start()
+            node = node if start is None or start.parent is None else start.parent
+        return node
+
+    def is_below(self, node: Provenance) -> bool:
+        """Tell whether `node` is this node or an ancestor of it, also one outside of the graph."""
+        current = self
+        while current.parent is not None and current.depth > node.depth:
+            current = current.parent
+        return current is node
+
+    def top(self) -> Provenance:
+        """Return the first step of all, outside of all graphs; the root for what is in no run."""
+        current = self
+        while current.parent is not None and current.parent.parent is not None:
+            current = current.parent
+        return current
 
     def chain(self) -> ProvenanceChain:
         """Return the whole chain, oldest step first."""
@@ -52,11 +81,29 @@ class Provenance:
         return next((node for node in self.ancestry() if node.worker in workers), None)
 
     def order(self) -> tuple[int, ...]:
-        """Return what sorts tasks in the order in which their ancestors were published."""
-        return tuple(node.index for node in self.ancestry())[::-1]
+        """Return what sorts tasks in the order in which their ancestors were published, outside of the graph, too."""
+        indices = []
+        node = self
+        while node.parent is not None:
+            indices.append(node.index)
+            node = node.parent
+        return tuple(indices[::-1])
 
     def __repr__(self) -> str:
         return f"Provenance{self.chain()!r}"
+
+
+class Start(Provenance):
+    """The first step in a graph that works inside of another, which has the task that came in as its `origin`.
+
+    To all who read a chain it is the beginning; work is counted on the nodes beyond it, too.
+    """
+
+    __slots__ = ("origin",)
+
+    def __init__(self, parent: Provenance, worker: str, index: int, origin: Any) -> None:
+        super().__init__(parent, worker, index)
+        self.origin = origin
 
 
 ROOT = Provenance(None, "", 0)

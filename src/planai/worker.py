@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
+from planai.desk import Attended, Desk
 from planai.errors import ConfigurationError, OutsideCallError, PublishError, TypeMismatch
 from planai.settings import WorkerMeta, is_async
 from planai.task import ClassNameAttribute, Task
@@ -26,6 +27,10 @@ SinkCallback = Callable[[dict[str, Any], Task], None]
 
 class Wiring(Protocol):
     """What a worker asks of the graph that it was added to, so that ``worker.next(...)`` works."""
+
+    @property
+    def desk(self) -> Desk | None:
+        """What workers ask of the present run; None where there is none."""
 
     def set_dependency(self, upstream: TaskWorker, downstream: TaskWorker) -> TaskWorker:
         """Let `downstream` consume what `upstream` publishes, and return it."""
@@ -50,7 +55,7 @@ class Foreseen(NamedTuple):
     key: str = ""
 
 
-class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
+class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
     """A step of a graph. Subclasses declare settings, ``output_types``, and ``consume_work``.
 
     >>> class Number(Task):
@@ -64,6 +69,11 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
     Attributes:
         output_types: the task types that the worker may publish, subclasses included.
         num_retries: how often a call that raised is tried again.
+        retry_delay: seconds to wait before the second try; twice as long before each that follows, 300 at most, and
+            always up to a half more or less, so that calls that failed together do not come back together.
+        retry_on: the exceptions after which a call is tried again, if it may be.
+        timeout: seconds that a call may take; None for any. A call that takes longer has failed with `TimeoutError`;
+            Python cannot end its thread, but tells it through `aborted`, and nobody waits for it any more.
 
     Raises:
         ConfigurationError: a setting is passed that does not exist.
@@ -80,6 +90,9 @@ class TaskWorker(BaseModel, ABC, metaclass=WorkerMeta):
 
     output_types: list[type[Task]] = Field(default_factory=list)
     num_retries: int = Field(default=0, ge=0)
+    retry_delay: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    timeout: float | None = Field(default=None, gt=0.0)
 
     if typing.TYPE_CHECKING:
 

@@ -14,10 +14,12 @@ import pytest
 
 from planai import Graph, RunResult, Task, TaskWorker
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
-from planai.plan import Plan, Sink, Wires, make_plan
+from planai.plan import Plan
+from planai.planning import make_plan
 from planai.run.interrupts import Interrupts
 from planai.run.loop import Observer, run_plan
 from planai.run.state import RunState
+from planai.wires import Sink, Wires
 
 WAIT = 30.0
 

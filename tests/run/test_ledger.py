@@ -96,9 +96,9 @@ def test_a_group_is_in_the_order_of_provenance() -> None:
     for path in ((2, 1), (1, 3), (10, 0), (1, 2)):
         ledger.gather(START, "near", at(START.child("W", path[0]).child("V", path[1])))
     ledger.release(START)
-    join, tasks = ledger.take(START, RANKS)
-    assert join == "near"
-    assert [task.provenance()[1:] for task in tasks] == [
+    due = ledger.take(START, RANKS)
+    assert due.worker == "near"
+    assert [task.provenance()[1:] for task in due.tasks] == [
         (("W", 1), ("V", 2)),
         (("W", 1), ("V", 3)),
         (("W", 2), ("V", 1)),

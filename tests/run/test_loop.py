@@ -8,8 +8,10 @@ import pytest
 from planai import RunResult, Task, TaskWorker
 from planai.board import Board
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
-from planai.plan import Plan, Sink, Wires, make_plan
+from planai.plan import Plan
+from planai.planning import make_plan
 from planai.run.loop import Observer, run_plan
+from planai.wires import Sink, Wires
 
 WAIT = 30.0
 Initial = Iterator[tuple[TaskWorker, Task]]

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from planai import Task
 from planai.call import Call
-from planai.plan import Limit, Node, Plan, Sink
+from planai.plan import Limit, Node, Plan
 from planai.provenance import ROOT
 from planai.run.slots import Slots
+from planai.wires import Sink
 
 NAMES = ("A", "B", "C")
 

@@ -11,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from planai import Task
 from planai.call import Call
 from planai.events import Failed, Finished, Output, Parked, Printed, Stopped, Submitted, Woken
-from planai.plan import Node, Plan, Sink
+from planai.plan import Node, Plan, Retry
 from planai.provenance import INITIAL, Provenance, ProvenanceChain
 from planai.run.state import RunState
 from planai.task import lineage_of
+from planai.wires import Sink
 
 CAPACITY = 4
 COLLECTOR = Sink(Task)
@@ -28,7 +29,7 @@ class Item(Task):
 def node(key: str, depth: int, *downstream: str, joins: str | None = None, retries: int = 0) -> Node:
     """Return a node that is performed by nobody: the tests tell how its calls end."""
     joined = None if joins is None else frozenset({joins})
-    return Node(key, key, NOTIFIER, (Item,), (Item,), downstream, depth, (depth, depth), joined, retries)
+    return Node(key, key, NOTIFIER, (Item,), (Item,), downstream, depth, (depth, depth), joined, Retry(retries))
 
 
 def plan_of(*nodes: Node) -> Plan:
@@ -262,7 +263,7 @@ class Laws(RuleBasedStateMachine):
     @rule(place=st.integers(0, CAPACITY - 1))
     def fail(self, place: int) -> None:
         call = self.running.pop(place % len(self.running))
-        if call.attempt < self.plan.nodes[call.worker].retries:
+        if call.attempt < self.plan.nodes[call.worker].retry.count:
             self.retries += 1
             self.owed[call.worker, call.scope.chain()] += 1
         else:

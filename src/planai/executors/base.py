@@ -37,5 +37,11 @@ class Executor(Protocol):
     def discard(self) -> list[Call]:
         """Give back the calls that have not begun."""
 
+    def cancel(self, call: int | None = None) -> None:
+        """Tell the call with this id, or all, to end, if there is a way to; its event is posted all the same."""
+
+    def lend(self, calls: int) -> None:
+        """Let so many calls more be made at once, since as many do nothing but wait; fewer again, if negative."""
+
     def stop(self) -> None:
         """Let go of all threads without waiting for those that still perform."""

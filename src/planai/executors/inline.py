@@ -33,5 +33,11 @@ class InlineExecutor:
         interrupted, self._interrupted = self._interrupted, []
         return interrupted
 
+    def cancel(self, call: int | None = None) -> None:
+        """Do nothing: while a call is made, there is nobody to ask for this."""
+
+    def lend(self, calls: int) -> None:
+        """Do nothing: there is one thread, and it waits."""
+
     def stop(self) -> None:
         """Do nothing: there are no threads."""

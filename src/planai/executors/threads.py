@@ -87,6 +87,16 @@ class ThreadExecutor:
             left.append(taken[0])
         return left
 
+    def cancel(self, call: int | None = None) -> None:
+        """Do nothing: a thread cannot be ended from outside; the call can see that it is to end."""
+
+    def lend(self, calls: int) -> None:
+        """Let so many threads more run at once, or fewer again."""
+        with self._lock:
+            self.capacity += calls
+            if self._calls:
+                self._summon()
+
     def stop(self) -> None:
         """Let each thread end after its present call."""
         with self._lock:

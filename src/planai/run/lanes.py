@@ -62,9 +62,14 @@ class Lanes:
         return self.executor.discard() + (self._aio.discard() if self._aio is not None else [])
 
     def cancel(self, call: int | None = None) -> None:
-        """Tell an async call with this id to end, or all of them; the others cannot be told."""
+        """Tell the call with this id to end, or all of them."""
+        self.executor.cancel(call)
         if self._aio is not None:
             self._aio.cancel(call)
+
+    def lend(self, calls: int) -> None:
+        """Let the executor make so many calls more at once, or fewer again."""
+        self.executor.lend(calls)
 
     def stop(self) -> None:
         """Let go of all threads without waiting for those that still perform."""

@@ -1,25 +1,71 @@
-"""Ledger: how much work is alive below each node of the provenance, and what waits for a node to end."""
+"""Ledger: how much work is alive below each node of the provenance, and who waits for a node to end."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from planai.events import Step
 from planai.provenance import Provenance
 from planai.task import Task, lineage_of
+
+
+class Due(NamedTuple):
+    """Whose turn it is now that a node has no work left.
+
+    Attributes:
+        worker: the key of a join, or of a worker that watches.
+        tasks: the group of a join, in the order of provenance; for others, the task that they consumed meanwhile.
+        notice: whether it is no join.
+        failures: how many calls failed that a join cannot do without.
+    """
+
+    worker: str
+    tasks: tuple[Task, ...]
+    notice: bool = False
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Who waits for a node to end.
+
+    Attributes:
+        groups: tasks by the key of the join that they are for.
+        spoiled: by join, how many calls failed that it cannot do without.
+        watchers: workers that are told when all joins have fired, each with a task.
+        is_marked: whether the run wants to know, too.
+    """
+
+    groups: dict[str, list[Task]] = field(default_factory=dict)
+    spoiled: dict[str, int] = field(default_factory=dict)
+    watchers: dict[str, Task] = field(default_factory=dict)
+    is_marked: bool = False
 
 
 class Ledger:
     """Counts live work on provenance nodes, one step up and down a chain at a time.
 
     A node is alive while a call for its task waits or runs, or while a child of it is alive. When nothing keeps it
-    alive any more, the joins that wait for it fire one by one, nearest first; then it ends, once and for all.
+    alive any more, the joins that wait for it fire one by one, nearest first; then those are told that watch it; then
+    it ends, once and for all.
+
+    Attributes:
+        ended: marked nodes that have ended, for the run to take out.
     """
 
     def __init__(self) -> None:
+        self.ended: list[Provenance] = []
         self._alive: dict[Provenance, int] = {}
-        self._groups: dict[Provenance, dict[str, list[Task]]] = {}
+        self._waiting: dict[Provenance, Waiting] = {}
 
     def is_alive(self, node: Provenance) -> bool:
         """Tell whether something keeps `node` alive."""
         return node in self._alive
+
+    def find(self, step: Step) -> Provenance | None:
+        """Return the live node that ends with `step`, or None."""
+        return next((node for node in self._alive if (node.worker, node.index) == step), None)
 
     def hold(self, node: Provenance) -> None:
         """Keep `node` alive once more; a node that was not alive keeps its parent alive from now on."""
@@ -32,7 +78,7 @@ class Ledger:
             current = current.parent
 
     def release(self, node: Provenance) -> Provenance | None:
-        """Undo one `hold`, and return the node, if any, whose joins are to fire now.
+        """Undo one `hold`, and return the node, if any, at which it is somebody's turn now.
 
         Whoever gets a node back must `hold` it before anything else happens.
         """
@@ -41,21 +87,62 @@ class Ledger:
             self._alive[current] -= 1
             if self._alive[current]:
                 return None
-            if current in self._groups:
-                return current
+            if current in self._waiting:
+                waiting = self._waiting[current]
+                if waiting.groups or waiting.watchers:
+                    return current
+                del self._waiting[current]
+                if waiting.is_marked:
+                    self.ended.append(current)
             del self._alive[current]
             current = current.parent
         return None
 
     def gather(self, node: Provenance, join: str, task: Task) -> None:
         """Let `task` wait for `node` to end, for the join at the key `join`; `node` has to be alive."""
-        self._groups.setdefault(node, {}).setdefault(join, []).append(task)
+        self._at(node).groups.setdefault(join, []).append(task)
 
-    def take(self, node: Provenance, ranks: dict[str, tuple[int, int]]) -> tuple[str, tuple[Task, ...]]:
-        """Take out the nearest join that waits for `node`, and its tasks in the order of their provenance."""
-        groups = self._groups[node]
-        join = min(groups, key=ranks.__getitem__)
-        tasks = groups.pop(join)
-        if not groups:
-            del self._groups[node]
-        return join, tuple(sorted(tasks, key=lambda task: lineage_of(task).provenance.order()))
+    def spoil(self, node: Provenance, join: str) -> None:
+        """Take note that a call failed of which the join at `join` needs what it would have published."""
+        spoiled = self._at(node).spoiled
+        spoiled[join] = spoiled.get(join, 0) + 1
+
+    def mark(self, node: Provenance) -> None:
+        """Put `node` into `ended` when it ends; it has to be alive."""
+        self._at(node).is_marked = True
+
+    def watch(self, node: Provenance, worker: str, task: Task) -> None:
+        """Let it be the turn of `worker` when `node` has no work left; `node` has to be alive."""
+        self._at(node).watchers[worker] = task
+
+    def unwatch(self, node: Provenance, worker: str) -> None:
+        """Undo `watch`."""
+        if node in self._waiting:
+            self._waiting[node].watchers.pop(worker, None)
+
+    def take(self, node: Provenance, ranks: dict[str, tuple[int, int]]) -> Due:
+        """Take out whose turn it is: that of the nearest join; or, after all of them, that of somebody who watches."""
+        waiting = self._waiting[node]
+        if waiting.groups:
+            join = min(waiting.groups, key=ranks.__getitem__)
+            tasks = sorted(waiting.groups.pop(join), key=lambda task: lineage_of(task).provenance.order())
+            due = Due(join, tuple(tasks), failures=waiting.spoiled.pop(join, 0))
+        else:
+            worker = next(iter(waiting.watchers))
+            due = Due(worker, (waiting.watchers.pop(worker),), notice=True)
+        if not (waiting.groups or waiting.spoiled or waiting.watchers or waiting.is_marked):
+            del self._waiting[node]
+        return due
+
+    def abandon(self, node: Provenance) -> None:
+        """Let nobody have a turn any more at `node`, or at one below it."""
+        for each, waiting in self._waiting.items():
+            if each.is_below(node):
+                waiting.groups.clear()
+                waiting.watchers.clear()
+
+    def _at(self, node: Provenance) -> Waiting:
+        waiting = self._waiting.get(node)
+        if waiting is None:
+            waiting = self._waiting[node] = Waiting()
+        return waiting

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty
@@ -12,15 +14,33 @@ from typing import Any
 
 from planai.board import Board
 from planai.call import Call, Router, Scope, perform, perform_async
-from planai.events import Event, Parked, Printed, Stopped, Submitted, Woken
+from planai.events import (
+    Aborted,
+    Began,
+    Closing,
+    Event,
+    Failed,
+    Finished,
+    Lent,
+    Parked,
+    Printed,
+    Returned,
+    Stopped,
+    Submitted,
+    Woken,
+)
 from planai.executors.base import Executor
 from planai.executors.event_loop import holding_up, shared_loop
 from planai.executors.threads import PATIENCE_SECONDS
-from planai.plan import Plan, initial_pair
+from planai.plan import Node, Plan, initial_pair
+from planai.run.alarms import Alarms
+from planai.run.desk import RunDesk
 from planai.run.inbox import Inbox
 from planai.run.interrupts import Interrupts
 from planai.run.lanes import Lanes
+from planai.run.orders import Alarm, Answer, Ended, Tell
 from planai.run.result import RunResult
+from planai.run.retrying import overdue
 from planai.run.state import RunState
 from planai.task import Task, lineage_of
 from planai.worker import TaskWorker
@@ -33,6 +53,9 @@ GRACE_SECONDS = 10.0
 
 class Observer:
     """Watches a run; this one does not look. A screen overrides what it needs."""
+
+    def doubted(self, graph: str, doubts: list[str], drawing: str) -> None:
+        """Something in the wiring of `graph` is seldom meant; it will run."""
 
     def started(self, board: Board, total: int | None) -> None:
         """The run begins; `board` changes while it goes on, `total` is the number of initial tasks if known."""
@@ -52,6 +75,15 @@ class Run:
     """One run of a plan: its state, its inbox, and who performs and watches.
 
     The user's code is called by way of `interrupts`; all else is not interrupted.
+
+    Attributes:
+        desk: where workers, and threads outside of the run, ask and add work.
+        serves: whether it goes on when nothing is left to do, until somebody closes it.
+        is_closing: whether somebody has asked it to end.
+        must_stop: whether it is to end although something is left to do.
+        keeps_history: whether somebody may ask what has happened.
+        thread: which one the loop runs in; 0 before it does.
+        is_over: is set when the run has ended.
     """
 
     plan: Plan
@@ -62,25 +94,38 @@ class Run:
     routers: dict[str, Router]
     scope: Scope
     interrupts: Interrupts
+    desk: RunDesk
+    serves: bool = False
+    is_closing: bool = False
+    must_stop: bool = False
+    keeps_history: bool = False
+    thread: int = 0
+    is_over: threading.Event = field(default_factory=threading.Event)
     submitted: int = 0
     pending: deque[Call] = field(default_factory=deque)
+    alarms: Alarms = field(default_factory=Alarms)
+    stuck: set[int] = field(default_factory=set)
 
     def perform(self, call: Call) -> Event:
         """Make `call` in whatever thread the executor chose; wait there for one that is made on the event loop."""
         node = self.plan.nodes[call.worker]
         if node.is_async:
             return self.interrupts.let(lambda: shared_loop().wait_for(self.perform_async(call)))
-        return self.interrupts.let(perform, call, node.performer, *self._surroundings(call.worker))
+        surroundings = self._surroundings(call, node)
+        return _in_time(self.interrupts.let(perform, call, node.performer, *surroundings), call, node)
 
-    def perform_async(self, call: Call) -> Coroutine[Any, Any, Event]:
+    async def perform_async(self, call: Call) -> Event:
         """Make `call` on the event loop."""
-        return perform_async(call, self.plan.nodes[call.worker].performer, *self._surroundings(call.worker))
+        node = self.plan.nodes[call.worker]
+        return _in_time(await perform_async(call, node.performer, *self._surroundings(call, node)), call, node)
 
-    def _surroundings(self, key: str) -> tuple[Router, Callable[[str], None], Scope]:
+    def _surroundings(self, call: Call, node: Node) -> tuple[Router, Callable[[str], None], Scope]:
         def tell(text: str) -> None:
-            self.inbox.put(Printed(key, text))
+            self.inbox.put(Printed(node.key, text))
 
-        return self.routers[key], tell, self.scope
+        if node.timeout is not None:
+            self.inbox.put(Began(call.id))
+        return self.routers[node.key], tell, self.scope
 
     def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
         """Feed events and initial tasks until nothing is left to do.
@@ -93,13 +138,18 @@ class Run:
             self.interrupts.check()
             while more and self.state.hungry:
                 more = self._submit_next(initial)
-            if self.state.idle and not more and not len(self.inbox):
+            if self.state.idle and not more and self.desk.close(unless=self._goes_on):
                 return self.interrupts.check()
             self._handle(self._next_event())
             self._drain()
+            if self.must_stop:
+                return None
 
     def stop(self) -> None:
         """Start nothing new, and wait a while for the calls that are being made."""
+        self.scope.is_stopping = True
+        self.desk.close()
+        self.desk.cancel_requests()
         self.state.handle(Stopped())
         self.state.give_back([*self.pending, *self.lanes.discard()])
         self.pending.clear()
@@ -110,16 +160,23 @@ class Run:
             self.interrupts.check()
             self._handle(self.inbox.get(timeout=max(0.0, deadline - time.monotonic())))
 
+    def _goes_on(self) -> bool:
+        return self.serves or len(self.inbox) > 0
+
     def _next_event(self) -> Event:
         """Wait for an event; while calls wait, too, let the executor know when nothing happens."""
         executor = self.lanes.executor
-        while executor.waiting:
+        while True:
+            if self.alarms and (due := self.alarms.ring()) is not None:
+                return due
+            waits = executor.waiting > 0
+            if not waits and not self.alarms:
+                return self.inbox.get()
             try:
-                return self.inbox.get(timeout=PATIENCE_SECONDS)
+                return self.inbox.get(timeout=min(PATIENCE_SECONDS if waits else math.inf, self.alarms.seconds_left()))
             except Empty:
-                if not len(self.inbox):
+                if waits and not len(self.inbox):
                     executor.nudge()
-        return self.inbox.get()
 
     def _submit_next(self, initial: Iterator[tuple[TaskWorker, Task]]) -> bool:
         pair = self.interrupts.let(next, initial, _NO_MORE)
@@ -135,14 +192,97 @@ class Run:
             self._handle(self.inbox.get())
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Printed):
-            self.interrupts.let(self.observer.printed, event.worker, event.text)
+        if self.keeps_history:
+            self._remember(event)
+        if self.scope.aborted:
+            self._hear_of_end(event)
+        if type(event) is not Finished and self._is_for_the_loop(event):
             return
         self.pending.extend(self.state.handle(event))
         while self.pending:
             self.lanes.submit(self.pending.popleft())
-        if isinstance(event, Parked):
+        if self.state.orders:
+            self._carry_out()
+
+    def _is_for_the_loop(self, event: Event) -> bool:
+        """Do what an event asks of the loop, and tell whether that is all."""
+        if isinstance(event, Printed):
+            self.interrupts.let(self.observer.printed, event.worker, event.text)
+        elif isinstance(event, Closing):
+            self.serves = False
+        elif isinstance(event, Lent | Returned):
+            self.lanes.lend(1 if isinstance(event, Lent) else -1)
+            return False
+        elif isinstance(event, Parked):
             event.until(partial(self.inbox.put, Woken(event.call)))
+            return False
+        else:
+            return False
+        return True
+
+    def _carry_out(self) -> None:
+        """Do what the state has ordered; what comes of that may be orders, too."""
+        orders, self.state.orders = self.state.orders, []
+        for order in orders:
+            match order:
+                case Alarm():
+                    self.alarms.add(order.event, order.seconds)
+                case Answer():
+                    order.to(order.found)
+                case Ended():
+                    self.interrupts.let(self.desk.forget, order.step)
+                case Tell():
+                    self.scope.aborted.add(order.call)
+                    self.desk.cancel_requests(order.call)
+                    self.lanes.cancel(order.call)
+                    if order.keeps_thread:
+                        self.stuck.add(order.call)
+                        self.lanes.lend(1)
+
+    def _hear_of_end(self, event: Event) -> None:
+        """Take note that a call has ended which was told to."""
+        if isinstance(event, Finished | Failed | Parked | Aborted) and event.call in self.scope.aborted:
+            self.scope.aborted.discard(event.call)
+            if event.call in self.stuck:
+                self.stuck.discard(event.call)
+                self.lanes.lend(-1)
+
+    def _remember(self, event: Event) -> None:
+        if isinstance(event, Finished | Failed):
+            call = self.state.call(event.call)
+            if call is not None:
+                self.desk.history.note(call, event)
+        elif isinstance(event, Printed):
+            self.desk.history.lines.append(event.text)
+
+
+def open_run(
+    plan: Plan,
+    executor: Executor,
+    observer: Observer,
+    scope: Scope | None = None,
+    *,
+    max_concurrency: int | None = None,
+    entries: Sequence[TaskWorker] = (),
+) -> Run:
+    """Return a run of `plan` that has not begun; work may be added to it by its desk.
+
+    Args:
+        plan: what is run.
+        executor: makes the calls of workers that are not async.
+        observer: is told how it goes.
+        scope: what all calls have in common.
+        max_concurrency: async calls in flight at once; None lets `executor` make them one by one.
+        entries: the workers that work may be added to; any where there are none.
+    """
+    inbox = Inbox(lambda: executor.waiting > executor.capacity // 2)
+    lanes = Lanes(plan, executor, max_concurrency)
+    state = RunState(lanes.limited(plan), lanes.capacity)
+    desk = RunDesk(plan, state, inbox.put, entries)
+    shared = Scope() if scope is None else scope
+    shared.desk = desk
+    routers = {key: plan.router(key) for key in plan.nodes}
+    return Run(plan, lanes, observer, state, inbox, routers, shared, Interrupts(inbox.interrupt), desk)
 
 
 def run_plan(
@@ -153,39 +293,36 @@ def run_plan(
     scope: Scope | None = None,
     *,
     max_concurrency: int | None = None,
+) -> RunResult:
+    """Run `plan` over `initial` tasks, and return what came of it; see `open_run` and `execute`."""
+    return execute(open_run(plan, executor, observer, scope, max_concurrency=max_concurrency), initial)
+
+
+def execute(
+    run: Run,
+    initial: Iterable[tuple[TaskWorker, Task]],
     announce: Callable[[Callable[[], None]], object] = lambda _: None,
 ) -> RunResult:
-    """Run `plan` over `initial` tasks, and return what came of it.
+    """Let `run` begin with `initial` tasks, and return what came of it when it is over.
 
     After Ctrl-C, the result tells that the run was interrupted.
 
     Args:
-        plan: what to run.
+        run: what has not begun.
         initial: pairs of a worker and a task.
-        executor: makes the calls of workers that are not async.
-        observer: is told how it goes.
-        scope: what all calls have in common.
-        max_concurrency: async calls in flight at once; None lets `executor` make them one by one.
         announce: is given, before the run begins, what interrupts it from any thread, as Ctrl-C does.
 
     Raises:
         ConfigurationError: an initial task does not fit its worker.
     """
-    inbox = Inbox(lambda: executor.waiting > executor.capacity // 2)
-    lanes = Lanes(plan, executor, max_concurrency)
-    run = Run(
-        plan,
-        lanes,
-        observer,
-        RunState(lanes.limited(plan), lanes.capacity),
-        inbox,
-        {key: plan.router(key) for key in plan.nodes},
-        Scope() if scope is None else scope,
-        Interrupts(inbox.interrupt),
-    )
+    run.thread = threading.get_ident()
     announce(run.interrupts.ask)
-    with holding_up(), run.interrupts:
-        return _result_of(run, initial)
+    try:
+        with holding_up(), run.interrupts:
+            return _result_of(run, initial)
+    finally:
+        run.desk.close()
+        run.is_over.set()
 
 
 def _result_of(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResult:
@@ -197,7 +334,7 @@ def _result_of(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResul
         interrupted = not _goes_through(run, initial)
     finally:
         run.lanes.stop()
-        result = _result(run, began, total, interrupted=interrupted)
+        result = _result(run, began, total, interrupted=interrupted or run.must_stop)
         run.observer.ended(result)
     return result
 
@@ -207,10 +344,12 @@ def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
     started: list[TaskWorker] = []
     run.lanes.start(run.perform, run.perform_async, run.inbox.put)
     try:
-        for worker in run.plan.keys:
+        for worker in dict.fromkeys(run.plan.workers.values()):
             started.append(worker)
             run.interrupts.let(_settled, worker.init)
         run.go(run.interrupts.let(iter, initial))
+        if run.must_stop:
+            _stop_quietly(run)
     except KeyboardInterrupt:
         _stop_quietly(run)
         return False
@@ -221,6 +360,13 @@ def _goes_through(run: Run, initial: Iterable[tuple[TaskWorker, Task]]) -> bool:
         for worker in started:
             _complete(worker, run)
     return True
+
+
+def _in_time(event: Event, call: Call, node: Node) -> Event:
+    """Return how a call ended; one that took too long has failed, also where nobody could tell it in time."""
+    if node.timeout is not None and isinstance(event, Finished) and event.seconds > node.timeout:
+        return overdue(call, node.timeout, event.seconds)
+    return event
 
 
 def _settled(hook: Callable[[], Awaitable[None] | None]) -> None:
@@ -256,10 +402,11 @@ def _result(run: Run, began: float, total: int | None, *, interrupted: bool) -> 
     return RunResult(
         outputs=sorted(state.outputs, key=lambda task: lineage_of(task).provenance.order()),
         failures=list(state.failures),
-        workers={key: state.board.workers[key] for key in run.plan.keys.values()},
+        workers={key: state.board.workers[key] for key in run.plan.workers},
         seconds=time.perf_counter() - began,
         interrupted=interrupted,
         unfinished=state.dropped + state.running + never_submitted,
+        aborted=state.aborted,
         total=state.board.total(),
-        remarks=[remark for worker in run.plan.keys for remark in worker.remarks(run.scope)],
+        remarks=[remark for worker in dict.fromkeys(run.plan.workers.values()) for remark in worker.remarks(run.scope)],
     )

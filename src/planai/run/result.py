@@ -21,7 +21,7 @@ class Failure:
         error: the exception of the last try.
         traceback: its formatted traceback.
         provenance: where the task came from.
-        attempts: how often the call was tried.
+        attempts: how often the call was tried; 0 for a join that was never called, since its group is not whole.
     """
 
     worker: str
@@ -82,6 +82,7 @@ class RunResult:
         seconds: how long the run took.
         interrupted: whether it was stopped before everything was done.
         unfinished: calls that waited when the run was interrupted.
+        aborted: calls whose work was aborted before they were made, or ended.
         total: the figures of all workers together.
         remarks: what workers say of the run as a whole.
     """
@@ -92,6 +93,7 @@ class RunResult:
     seconds: float
     interrupted: bool = False
     unfinished: int = 0
+    aborted: int = 0
     total: WorkerFigures = field(default_factory=WorkerFigures)
     remarks: list[str] = field(default_factory=list)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 
 from planai.call import Call
 from planai.plan import Limit, Plan
@@ -85,6 +86,25 @@ class Slots:
             if was_full:  # else those that wait for it are listed
                 for key in usage.workers:
                     self._list(self._rank[key])
+
+    def resume(self, call: Call) -> None:
+        """Take note that `call` runs again after it was released; nobody is sent away for that."""
+        self._running += 1
+        for usage in self._usages[self._rank[call.worker]]:
+            usage.used += 1
+
+    def waiting(self) -> list[Call]:
+        """Return all that waits."""
+        return [call for queue in self._queues for call in queue]
+
+    def drop(self, is_unwanted: Callable[[Call], bool]) -> list[Call]:
+        """Take out all waiting calls that are unwanted, and return them."""
+        dropped = [call for call in self.waiting() if is_unwanted(call)]
+        gone = {call.id for call in dropped}
+        for rank in {self._rank[call.worker] for call in dropped}:
+            self._queues[rank] = deque(call for call in self._queues[rank] if call.id not in gone)
+        self._size -= len(dropped)
+        return dropped
 
     def clear(self) -> int:
         """Drop all that waits; return how many calls that were."""

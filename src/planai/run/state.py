@@ -5,47 +5,42 @@ It is pure: no thread, no clock, no user code and no input or output. One loop f
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from planai.board import Board, WorkerFigures
 from planai.call import Call
-from planai.errors import CacheMiss, ConfigurationError
-from planai.events import Aborted, Event, Failed, Finished, Output, Parked, Stopped, Submitted, Woken
-from planai.plan import Node, Plan
-from planai.provenance import INITIAL, ROOT, Provenance
-from planai.run.ledger import Ledger
-from planai.run.result import Failure
-from planai.run.slots import Slots
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.events import (
+    Abandoned,
+    Aborted,
+    Began,
+    Event,
+    Expired,
+    Failed,
+    Finished,
+    Lent,
+    Parked,
+    Returned,
+    Step,
+    Stopped,
+    Submitted,
+    Unwatched,
+    Watched,
+    Woken,
+)
+from planai.provenance import Provenance
+from planai.run.calls import Calls
+from planai.run.orders import Alarm, Answer, Ended, Tell
+from planai.run.retrying import overdue
+from planai.task import Task
 
 
-class RunState:
-    """The state of one run.
+class RunState(Calls):
+    """The state of one run: its calls, and what may happen to them."""
 
-    Attributes:
-        board: figures by worker.
-        outputs: what the sinks collected, in the order in which it arrived.
-        failures: the calls that failed for good.
-        stopped: whether nothing new may start.
-        dropped: calls that waited when the run was stopped.
-    """
-
-    def __init__(self, plan: Plan, capacity: int) -> None:
-        self.board = Board({key: WorkerFigures() for key in plan.nodes})
-        self.outputs: list[Task] = []
-        self.failures: list[Failure] = []
-        self.stopped = False
-        self.dropped = 0
-        self._plan = plan
-        self._ledger = Ledger()
-        self._slots = Slots(plan, capacity)
-        self._running: dict[int, Call] = {}
-        self._parked: dict[int, Call] = {}
-        self._as_they_came: dict[int, tuple[Task, ...]] = {}
-        self._ids = count(1)
-        self._steps: dict[str, int] = {}
-        self._ranks = {node.key: node.rank for node in plan.nodes.values()}
-        self._revived: list[Provenance] = []
+    @property
+    def outputs(self) -> list[Task]:
+        """What the sinks collected, in the order in which it arrived."""
+        return self.traffic.outputs
 
     @property
     def hungry(self) -> bool:
@@ -62,33 +57,27 @@ class RunState:
         """Calls that were given out and have not ended."""
         return len(self._running)
 
+    def calls(self) -> tuple[list[Call], list[Call]]:
+        """Return the calls that wait, and those that were given out."""
+        return [*self._slots.waiting(), *self._parked.values()], list(self._running.values())
+
+    def call(self, number: int) -> Call | None:
+        """Return the call with this id, if it was given out and has not ended."""
+        return self._running.get(number)
+
+    def has(self, step: Step) -> bool:
+        """Tell whether there is work below `step`."""
+        return self._ledger.find(step) is not None
+
     def handle(self, event: Event) -> list[Call]:
         """Take note of `event`, and return the calls to make next."""
         if type(event) is Finished:
             self._finish(event)
-            return self._next()
-        match event:
-            case Failed():
-                self._fail(event)
-            case Aborted():
-                self._abort(event)
-            case Submitted():
-                self._submit(event)
-            case Parked():
-                self._park(event)
-            case Woken():
-                self._wake(event)
-            case Stopped():
-                self.stopped = True
-                self.dropped += self._slots.clear() + len(self._parked)
-                self._parked.clear()
+        elif (note := self._notes.get(type(event))) is not None:
+            note(self, event)
+        if self._ledger.ended:
+            self._take_leave()
         return self._next()
-
-    def _next(self) -> list[Call]:
-        calls = self._slots.take()
-        for call in calls:
-            self._running[call.id] = call
-        return calls
 
     def give_back(self, calls: list[Call]) -> None:
         """Take note that `calls` were given out, but will not be made any more."""
@@ -97,130 +86,107 @@ class RunState:
             self._slots.release(call)
         self.dropped += len(calls)
 
-    def _submit(self, event: Submitted) -> None:
-        lineage = lineage_of(event.task)
-        provenance = self._step(ROOT, INITIAL)
-        task = set_lineage(snapshot(event.task), lineage._replace(provenance=provenance))
-        self._queue(event.worker, task, provenance)
+    def _next(self) -> list[Call]:
+        calls = self._slots.take()
+        for call in calls:
+            self._running[call.id] = call
+        return calls
 
-    def _finish(self, event: Finished) -> None:
-        call = self._running.pop(event.call)
-        self._as_they_came.pop(call.id, None)
-        self._slots.release(call)
-        self.board.see(event)
-        for output in event.outputs:
-            self._deliver(output, call)
-        while self._revived:
-            self._release(self._revived.pop())
-        self._release(call.scope)
+    # ---- what may happen
 
-    def _fail(self, event: Failed) -> None:
-        call = self._running.pop(event.call)
-        self._slots.release(call)
-        again = call.attempt < self._plan.nodes[call.worker].retries and not self.stopped
-        again = again and not isinstance(event.error, CacheMiss)  # which is a miss as often as it is tried
-        self.board.see(event, retried=again)
-        if again:
-            self._retry(call)
+    def _watch(self, event: Watched) -> None:
+        node = self._ledger.find(event.step) if event.node is None else event.node
+        if node is None:
+            self.orders.append(Ended(event.step))
             return
-        task = call.tasks[0]
-        self.failures.append(
-            Failure(call.worker, task, event.error, event.traceback, task.provenance(), call.attempt + 1)
-        )
-        self._release(call.scope)
-
-    def _abort(self, event: Aborted) -> None:
-        call = self._running.pop(event.call)
-        self._as_they_came.pop(call.id, None)
-        self._slots.release(call)
-        self.board.see(event)
-        self.dropped += 1
-        self._release(call.scope)
-
-    def _park(self, event: Parked) -> None:
-        call = self._running.pop(event.call)
-        self._slots.release(call)
-        if self.stopped:
-            self.dropped += 1
+        self._ledger.hold(node)
+        if event.worker is None or event.task is None:
+            self._ledger.mark(node)
         else:
-            self._parked[call.id] = call._replace(resumed=True)
+            self._ledger.watch(node, event.worker, event.task)
+        self._release(node)
 
-    def _wake(self, event: Woken) -> None:
-        call = self._parked.pop(event.call, None)
-        if call is not None:  # else the run was stopped meanwhile
-            self._slots.add(call)
+    def _unwatch(self, event: Unwatched) -> None:
+        node = self._ledger.find(event.step)
+        if node is not None:
+            self._ledger.unwatch(node, event.worker)
 
-    def _retry(self, call: Call) -> None:
-        for task in call.tasks:
-            task.increment_retry_count()
-        # What the failed try has changed in its task must not reach the next one.
-        unchanged = zip(self._as_they_came.pop(call.id), call.tasks, strict=True)
-        tasks = tuple(set_lineage(task, lineage_of(tried)) for task, tried in unchanged)
-        self.board.queue(call.worker)
-        self._add(Call(next(self._ids), call.worker, tasks, call.scope, call.attempt + 1))
+    def _submit(self, event: Submitted) -> None:
+        self.traffic.submit(event)
+        if event.start is not None:
+            self._watch(Watched((event.start.worker, event.start.index), event.start))
 
-    def _add(self, call: Call) -> None:
-        """Let `call` wait for its turn; if it may be tried again, keep its tasks as they are now."""
-        if call.attempt < self._plan.nodes[call.worker].retries:
-            self._as_they_came[call.id] = tuple(snapshot(task) for task in call.tasks)
-        self._slots.add(call)
+    def _began(self, event: Began) -> None:
+        call = self._running.get(event.call)
+        timeout = None if call is None else self._plan.nodes[call.worker].timeout
+        if timeout is not None:
+            self.orders.append(Alarm(Expired(event.call), timeout))
 
-    def _deliver(self, output: Output, call: Call) -> None:
-        """Give a published task its provenance, and send it to all that consume it."""
-        base = call.scope
-        if output.previous is not None and lineage_of(output.previous).provenance is not ROOT:
-            base = lineage_of(output.previous).provenance
-        provenance = self._step(base, self._plan.nodes[call.worker].name)
-        known = lineage_of(output.task)
-        lineage = Lineage(
-            provenance, output.previous, known.injected, known.private_state, known.retries, known.sources
-        )
-        for number, target in enumerate(output.targets):
-            # Each gets a copy of its own: one that changes it does not change it for the others.
-            task = set_lineage(snapshot(output.task) if number else output.task, lineage)
-            node = self._plan.nodes[target]
-            if node.collects:
-                self.outputs.append(task)
-            elif node.joins is not None:
-                self._gather(node, node.joins, task, provenance)
-            else:
-                self._queue(target, task, provenance)
+    def _expire(self, event: Expired) -> None:
+        call = self._running.get(event.call)
+        if call is not None and call.id not in self._told:
+            node = self._plan.nodes[call.worker]
+            self.orders.append(Tell(call.id, keeps_thread=not node.is_async))
+            timeout = node.timeout or 0.0
+            self.fail(overdue(call, timeout, timeout))
 
-    def _gather(self, node: Node, joins: frozenset[str], task: Task, provenance: Provenance) -> None:
-        ancestor = provenance.nearest(joins)
-        if ancestor is None:
-            error = ConfigurationError(
-                f"{node.key!r} joins on {', '.join(sorted(joins))}, from which this task does not come"
-            )
-            self.failures.append(Failure(node.key, task, error, str(error), task.provenance(), 1))
-            return
-        if not self._ledger.is_alive(ancestor):  # no work of its own, or ended before this came of it
-            self._ledger.hold(ancestor)
-            self._revived.append(ancestor)
-        self._ledger.gather(ancestor, node.key, task)
+    def _lend(self, event: Lent) -> None:
+        call = self._running.get(event.call)
+        if call is not None:
+            self._lent.add(call.id)
+            self._slots.release(call)
 
-    def _release(self, scope: Provenance) -> None:
-        ended = self._ledger.release(scope)
-        if ended is not None:
-            self._fire(ended)
+    def _return(self, event: Returned) -> None:
+        if event.call in self._lent:
+            self._lent.discard(event.call)
+            self._slots.resume(self._running[event.call])
 
-    def _fire(self, ended: Provenance) -> None:
-        if self.stopped:
-            return
-        join, tasks = self._ledger.take(ended, self._ranks)
-        self._ledger.hold(ended)
-        self.board.queue(join)
-        self._add(Call(next(self._ids), join, tasks, ended))
+    def _stop(self, event: Stopped) -> None:
+        self.stopped = True
+        self.dropped += self._slots.clear() + len(self._parked)
+        self._parked.clear()
 
-    def _queue(self, worker: str, task: Task, provenance: Provenance) -> None:
-        if self.stopped:
-            self.dropped += 1
-            return
-        self._ledger.hold(provenance)
-        self.board.queue(worker)
-        self._add(Call(next(self._ids), worker, (task,), provenance))
+    def _abandon(self, event: Abandoned) -> None:
+        node = self._ledger.find(event.step)
+        if node is not None and node not in self.traffic.abandoned:
+            self._abandon_below(node)
+        self.orders.append(Answer(event.answer, node is not None))
 
-    def _step(self, parent: Provenance, name: str) -> Provenance:
-        number = self._steps.get(name, 0) + 1
-        self._steps[name] = number
-        return parent.child(name, number)
+    def _abandon_below(self, node: Provenance) -> None:
+        self._ledger.hold(node)
+        self._ledger.mark(node)
+        self._ledger.abandon(node)
+        self.traffic.abandoned.add(node)
+        parked = [call for call in self._parked.values() if call.scope.is_below(node)]
+        for call in parked:
+            del self._parked[call.id]
+        for call in parked + self._slots.drop(lambda call: call.scope.is_below(node)):
+            self._give_up(call)
+        for call in self._running.values():
+            if call.scope.is_below(node) and call.id not in self._told:
+                self._told.add(call.id)
+                self.orders.append(Tell(call.id, keeps_thread=False))
+        self._release(node)
+
+    def _take_leave(self) -> None:
+        """Let the loop forget what has ended."""
+        for node in self._ledger.ended:
+            self.traffic.abandoned.discard(node)
+            self.orders.append(Ended((node.worker, node.index)))
+        self._ledger.ended.clear()
+
+    _notes: ClassVar[dict[type, Callable[[RunState, Any], None]]] = {
+        Failed: Calls.fail,
+        Aborted: Calls.abort,
+        Submitted: _submit,
+        Parked: Calls.park,
+        Woken: Calls.wake,
+        Watched: _watch,
+        Unwatched: _unwatch,
+        Abandoned: _abandon,
+        Began: _began,
+        Expired: _expire,
+        Lent: _lend,
+        Returned: _return,
+        Stopped: _stop,
+    }

@@ -28,6 +28,12 @@ class Reporter(Observer):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
+    def doubted(self, graph: str, doubts: list[str], drawing: str) -> None:
+        """Say what may be wrong, and show the graph."""
+        for doubt in doubts:
+            self._say(f"planai: graph {graph!r} runs, but {doubt}")
+        self._say("".join(f"        {line}\n" for line in drawing.splitlines()).rstrip("\n"))
+
     def printed(self, worker: str, text: str) -> None:
         """Print `text` as it is."""
         print(text)  # noqa: T201 - TaskWorker.print

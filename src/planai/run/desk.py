@@ -1,0 +1,282 @@
+"""RunDesk: where the threads of workers, and all others, meet a run: they ask here, and the loop hears by events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+from pydantic import BaseModel
+
+from planai.call import Activation, current_activation
+from planai.desk import Session, TaskStatusCallback
+from planai.errors import ConfigurationError
+from planai.events import Event, Lent, Printed, Returned, Step, Submitted, Unwatched, Watched
+from planai.plan import Plan
+from planai.provenance import INITIAL, ROOT, Provenance, ProvenanceChain
+from planai.run.history import History
+from planai.run.state import RunState
+from planai.run.user_input import UserInputRequest
+from planai.task import Task, lineage_of
+from planai.worker import TaskWorker
+
+UserRequestCallback = Callable[[dict[str, Any], UserInputRequest], None]
+_NOTHING = Session({}, None)
+_Watcher = tuple[TaskWorker, TaskStatusCallback | None]
+
+
+class RunDesk:
+    """Answers what is asked of one run, in any thread; see `planai.desk.Desk`.
+
+    Attributes:
+        entries: the workers that tasks may be added to; any where it is empty.
+        on_user_request: is called in the thread of a worker that asks a person; None where nobody is there.
+        takes_requests: whether somebody looks at `requests`.
+        requests: what persons are asked and have not answered.
+        history: what has happened, for those who ask for it.
+    """
+
+    def __init__(
+        self, plan: Plan, state: RunState, put: Callable[[Event], None], entries: Sequence[TaskWorker] = ()
+    ) -> None:
+        self.entries = entries
+        self.on_user_request: UserRequestCallback | None = None
+        self.takes_requests = False
+        self.requests: dict[str, UserInputRequest] = {}
+        self.history = History()
+        self._plan = plan
+        self._state = state
+        self._put = put
+        self._lock = threading.Lock()
+        self._closed = False
+        self._sessions: dict[Step, Session] = {}
+        self._added: set[Step] = set()
+        self._states: dict[Step, dict[TaskWorker, dict[str, Any]]] = {}
+        self._watchers: dict[Step, list[_Watcher]] = {}
+        self._asked: dict[str, int] = {}
+        self._numbers = count(1)
+
+    # ---- work from outside
+
+    def add_work(
+        self,
+        worker: TaskWorker,
+        task: Task,
+        metadata: dict[str, Any] | None,
+        status_callback: TaskStatusCallback | None,
+    ) -> ProvenanceChain:
+        """Submit `task` to `worker`, and return the chain that begins with it.
+
+        Raises:
+            ConfigurationError: the worker is no entry, does not consume such tasks, or the run is over.
+        """
+        if self.entries and worker not in self.entries:
+            names = ", ".join(repr(entry.name) for entry in self.entries)
+            raise ConfigurationError(
+                f"work is added to {worker.name!r}, which is no entry; those are {names}: "
+                "name it with graph.set_entry(...)"
+            )
+        key = self._plan.entry(worker, task)
+        start = ROOT.child(INITIAL, next(self._state.traffic.starts))
+        step = _step(start)
+        with self._lock:
+            if self._closed:
+                raise ConfigurationError(f"graph {self._plan.name!r} takes no more work: its run is over")
+            self._added.add(step)
+            self._sessions[step] = Session({} if metadata is None else metadata, status_callback)
+            self._put(Submitted(key, task, start))
+        return start.chain()
+
+    def knows(self, step: Step) -> bool:
+        """Tell whether `step` is one that `add_work` made, and there is work below it."""
+        return step in self._added
+
+    def close(self, *, unless: Callable[[], bool] = lambda: False) -> bool:
+        """Take no more work, and return True; change nothing where there is a reason not to."""
+        with self._lock:
+            if not unless():
+                self._closed = True
+            return self._closed
+
+    def session(self, task: Task) -> Session:
+        """Return what came with the task from outside that `task` descends from."""
+        return self._sessions.get(_step(lineage_of(task).provenance.top()), _NOTHING)
+
+    def remove_session(self, task: Task) -> None:
+        """Forget that, and tell its callback."""
+        self._end_session(_step(lineage_of(task).provenance.top()))
+
+    def notify_status(self, worker: TaskWorker, task: Task, message: str | None, object: BaseModel | None) -> None:  # noqa: A002 - PlanAI's name
+        """Call the status callback; what it raises is reported, and stays there."""
+        session = self.session(task)
+        chain = lineage_of(task).provenance.top().chain()
+        self._call_back(session.callback, session.metadata, chain, worker, task, message, object)
+
+    # ---- what workers remember and watch
+
+    def worker_state(self, worker: TaskWorker, prefix: ProvenanceChain) -> dict[str, Any]:
+        """Return what `worker` remembers as long as there is work below `prefix`."""
+        step = last_step(prefix)
+        with self._lock:
+            known = self._states.get(step)
+            if known is None:
+                known = self._states[step] = {}
+                self._put(Watched(step, _near(step)))
+            return known.setdefault(worker, {})
+
+    def watch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
+        """Let ``worker.notify(prefix)`` be called when no work is left below `prefix`."""
+        step, watcher = last_step(prefix), (worker, callback)
+        activation = current_activation()
+        task = activation.tasks[0] if activation is not None else Task()
+        with self._lock:
+            watchers = self._watchers.setdefault(step, [])
+            if watcher in watchers:
+                return False
+            watchers.append(watcher)
+            self._put(Watched(step, _near(step), self._plan.keys.get(worker) or _key(activation), task))
+        return True
+
+    def unwatch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
+        """Undo `watch`; one who is being told has watched until now."""
+        step, watcher = last_step(prefix), (worker, callback)
+        activation = current_activation()
+        with self._lock:
+            watchers = self._watchers.get(step, [])
+            if watcher not in watchers:
+                return _is_told(activation, worker, step)
+            watchers.remove(watcher)
+            if all(other is not worker for other, _ in watchers):
+                self._put(Unwatched(step, self._plan.keys.get(worker) or _key(activation)))
+        return True
+
+    def take_watchers(self, worker: object, step: Step) -> list[TaskStatusCallback]:
+        """Let `worker` watch `step` no more, and return the callbacks with which it did."""
+        with self._lock:
+            watchers = self._watchers.pop(step, [])
+            others = [watcher for watcher in watchers if watcher[0] is not worker]
+            if others:
+                self._watchers[step] = others
+        return [callback for other, callback in watchers if other is worker and callback is not None]
+
+    def tell_watchers(self, activation: Activation) -> None:
+        """Call the callbacks with which a worker watched that is told now."""
+        if activation.call is None:
+            return
+        task, scope = activation.tasks[0], activation.call.scope
+        for callback in self.take_watchers(activation.worker, _step(scope)):
+            metadata = self._sessions.get(_step(scope.top()), _NOTHING).metadata
+            self._call_back(callback, metadata, scope.chain(), activation.worker, task, None, None)
+
+    def trace(self, prefix: ProvenanceChain) -> None:
+        """Keep a record of what happens below `prefix`."""
+        self.history.traces.setdefault(last_step(prefix), [])
+
+    def forget(self, step: Step) -> None:
+        """Forget all that is known of a step that has ended. The loop calls this."""
+        with self._lock:
+            self._added.discard(step)
+            self._states.pop(step, None)
+            self._watchers.pop(step, None)
+        self._end_session(step)
+
+    # ---- persons
+
+    def ask_user(self, task: Task, instruction: str, accepted_mime_types: Sequence[str]) -> tuple[Any, str | None]:
+        """Ask, and wait; meanwhile somebody else has the place of this call.
+
+        Raises:
+            ConfigurationError: nobody would see the request.
+        """
+        number = f"{next(self._numbers)}"
+        request = UserInputRequest(number, instruction, lineage_of(task).provenance.chain(), accepted_mime_types)
+        return self.wait_for(request, self.session(task).metadata)
+
+    def wait_for(self, request: UserInputRequest, metadata: dict[str, Any]) -> tuple[Any, str | None]:
+        """Hand `request` over to whoever shows it to a person, and wait for the answer."""
+        if self.on_user_request is None and not self.takes_requests:
+            raise ConfigurationError(
+                f"a person is asked {request.instruction!r}, but nobody would see it: call "
+                "graph.set_user_request_callback(...), or look at graph.get_dispatcher().get_user_input_requests()"
+            )
+        activation = current_activation()
+        call = activation.call if activation is not None else None
+        self.requests[request.task_id] = request
+        if call is not None:
+            self._asked[request.task_id] = call.id
+        try:
+            if self.on_user_request is not None:
+                self.on_user_request(metadata, request)
+            if call is None or request.is_answered:
+                return request.wait()
+            self._put(Lent(call.id))
+            try:
+                return request.wait()
+            finally:
+                self._put(Returned(call.id))
+        finally:
+            self.requests.pop(request.task_id, None)
+            self._asked.pop(request.task_id, None)
+
+    def cancel_requests(self, call: int | None = None) -> None:
+        """Let a call that waits for a person, or all of them, know that there will be no answer."""
+        for number, asking in list(self._asked.items()):
+            request = self.requests.get(number)
+            if request is not None and call in (None, asking):
+                request.cancel()
+
+    def _end_session(self, step: Step) -> None:
+        session = self._sessions.pop(step, None)
+        if session is not None:
+            self._call_back(session.callback, session.metadata, (step,), None, None, "Task removed", None)
+
+    def _call_back(self, callback: TaskStatusCallback | None, *arguments: Any) -> None:
+        """Call the user; what is raised there is reported, and must not end what is going on here."""
+        if callback is None:
+            return
+        try:
+            callback(*arguments)
+        except Exception as error:  # noqa: BLE001 - a user's function
+            name = getattr(callback, "__qualname__", repr(callback))
+            self._put(Printed("", f"planai: the callback {name} raised {type(error).__name__}: {error}"))
+
+
+def _step(node: Provenance) -> Step:
+    return (node.worker, node.index)
+
+
+def last_step(prefix: ProvenanceChain) -> Step:
+    """Return the last step of a chain, by which it is known.
+
+    Raises:
+        ConfigurationError: it is no chain, or an empty one.
+    """
+    if not isinstance(prefix, tuple) or not prefix:
+        raise ConfigurationError(f"{prefix!r} is no prefix of a provenance: pass what task.prefix(1) returns")
+    return prefix[-1]
+
+
+def _near(step: Step) -> Provenance | None:
+    """Return the node of a step from which the present call descends, or None."""
+    activation = current_activation()
+    if activation is None or activation.call is None:
+        return None
+    for node in (activation.call.scope, lineage_of(activation.tasks[0]).provenance):
+        current: Provenance | None = node
+        while current is not None and current.parent is not None:
+            if (current.worker, current.index) == step:
+                return current
+            current = current.parent
+    return None
+
+
+def _key(activation: Activation | None) -> str:
+    """Return the key of the worker that asks, which may be inside of a graph."""
+    return activation.call.worker if activation is not None and activation.call is not None else ""
+
+
+def _is_told(activation: Activation | None, worker: TaskWorker, step: Step) -> bool:
+    if activation is None or activation.call is None or activation.worker is not worker:
+        return False
+    return activation.call.notice and _step(activation.call.scope) == step

@@ -1,0 +1,186 @@
+"""Dispatcher: the figures of one or several services, as PlanAI's programs read them."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from planai.board import WorkerFigures
+from planai.call import Call
+from planai.provenance import ProvenanceChain
+from planai.run.desk import last_step
+from planai.run.history import History
+from planai.run.loop import Run
+from planai.run.service import Service
+from planai.run.user_input import UserInputRequest
+
+
+class Serving(Protocol):
+    """A graph, as a dispatcher sees it."""
+
+    name: str
+
+    @property
+    def service(self) -> Service | None:
+        """Its last run, prepared, going on, or over; None before the first."""
+
+    def execute(self, initial_tasks: Iterable[Any]) -> object:
+        """Run what was prepared."""
+
+    def shutdown(self, timeout: float = 5.0) -> bool:
+        """End the run."""
+
+
+class Dispatcher:
+    """What graphs that serve together have done, and do: figures of all of them, and what persons are asked.
+
+    Each graph has a loop and limits of its own. Those that were registered with the dispatcher of another graph serve,
+    in threads of their own, as long as that one is executed.
+    """
+
+    def __init__(self, *graphs: Serving) -> None:
+        self._graphs = list(graphs)
+        self._threads: list[tuple[Serving, threading.Thread]] = []
+        self._lead: Serving | None = None
+
+    # ---- graphs
+
+    def register_graph(self, graph: Serving) -> None:
+        """Let `graph`, which is prepared, serve along with those that are registered."""
+        if graph not in self._graphs:
+            self._graphs.append(graph)
+            if self._lead is not None:
+                self._serve(graph)
+
+    def deregister_graph(self, graph: Serving) -> None:
+        """End the run of `graph`, and forget it."""
+        if graph in self._graphs:
+            self._graphs.remove(graph)
+            graph.shutdown()
+
+    def get_graphs(self) -> list[Serving]:
+        """Return the graphs that are registered."""
+        return list(self._graphs)
+
+    def lead(self, graph: Serving, execute: Callable[[], Any]) -> Any:
+        """Execute `graph`, let all others serve meanwhile, and then end when they are done."""
+        if self._lead is not None or graph not in self._graphs:
+            return execute()
+        self._lead = graph
+        for other in self._graphs:
+            if other is not graph:
+                self._serve(other)
+        try:
+            return execute()
+        finally:
+            self._lead = None
+            for other, thread in self._threads:
+                other.shutdown(timeout=threading.TIMEOUT_MAX)
+                thread.join()
+            self._threads.clear()
+
+    def _serve(self, graph: Serving) -> None:
+        if graph.service is None or not graph.service.has_begun:
+            thread = threading.Thread(target=graph.execute, args=([],), name=f"planai-{graph.name}", daemon=True)
+            self._threads.append((graph, thread))
+            thread.start()
+
+    # ---- figures
+
+    @property
+    def total_completed_tasks(self) -> int:
+        """Calls that ended well."""
+        return sum(figures.completed for _, figures in self._figures())
+
+    @property
+    def total_failed_tasks(self) -> int:
+        """Calls that failed for good."""
+        return sum(figures.failed for _, figures in self._figures())
+
+    @property
+    def active_tasks(self) -> int:
+        """Calls that are being made."""
+        return len(self.get_active_tasks())
+
+    def get_queued_tasks(self) -> list[dict[str, Any]]:
+        """Return what waits: for each task its id, type, worker, provenance and fields."""
+        return [_of_call(call) for run in self._runs() for call in run.state.calls()[0]]
+
+    def get_active_tasks(self) -> list[dict[str, Any]]:
+        """Return what is being consumed, likewise."""
+        return [_of_call(call) for run in self._runs() for call in run.state.calls()[1]]
+
+    def get_completed_tasks(self) -> list[dict[str, Any]]:
+        """Return what was consumed last, likewise; a hundred tasks at most."""
+        return [_of_call(call) for history in self._histories() for call in list(history.completed)]
+
+    def get_failed_tasks(self) -> list[dict[str, Any]]:
+        """Return what could not be consumed, likewise, with the error; a hundred tasks at most."""
+        return [
+            {**_of_call(call), "error": f"{type(error).__name__}: {error}"}
+            for history in self._histories()
+            for call, error in list(history.failed)
+        ]
+
+    def get_execution_statistics(self) -> dict[str, dict[str, float]]:
+        """Return by worker how long its last calls took, in seconds, and how many calls there were of each kind."""
+        seconds = {key: list(taken) for history in self._histories() for key, taken in list(history.seconds.items())}
+        active = [call["worker"] for call in self.get_active_tasks()]
+        return {key: _statistics(seconds.get(key, []), row, active.count(key)) for key, row in self._figures()}
+
+    def get_traces(self, prefix: ProvenanceChain) -> list[dict[str, Any]]:
+        """Return what has happened below `prefix` since `trace` was called for it, in its order."""
+        return [line for history in self._histories() for line in history.traces.get(last_step(prefix), [])]
+
+    def get_logs(self) -> list[str]:
+        """Return what workers have printed last."""
+        return [line for history in self._histories() for line in list(history.lines)]
+
+    # ---- persons
+
+    def get_user_input_requests(self) -> list[UserInputRequest]:
+        """Return what persons are asked and have not answered."""
+        return [request for run in self._runs() for request in list(run.desk.requests.values())]
+
+    def set_user_input_result(self, task_id: str, result: Any, mime_type: str | None = None) -> bool:
+        """Answer the request with this id, and tell whether there is one; see `UserInputRequest.respond`."""
+        found = [request for request in self.get_user_input_requests() if request.task_id == task_id]
+        for request in found:
+            request.respond(result, mime_type)
+        return bool(found)
+
+    def _runs(self) -> list[Run]:
+        return [graph.service.run for graph in self._graphs if graph.service is not None]
+
+    def _histories(self) -> list[History]:
+        return [run.desk.history for run in self._runs()]
+
+    def _figures(self) -> list[tuple[str, WorkerFigures]]:
+        return [item for run in self._runs() for item in run.state.board.workers.items()]
+
+
+def _of_call(call: Call) -> dict[str, Any]:
+    task = call.tasks[0]
+    return {
+        "id": call.id,
+        "type": type(task).__name__,
+        "worker": call.worker,
+        "provenance": list(task.provenance()),
+        "task": task.model_dump(),
+    }
+
+
+def _statistics(seconds: list[float], row: WorkerFigures, active: int) -> dict[str, float]:
+    return {
+        "min": min(seconds, default=0.0),
+        "median": statistics.median(seconds) if seconds else 0.0,
+        "max": max(seconds, default=0.0),
+        "stdDev": statistics.stdev(seconds) if len(seconds) > 1 else 0.0,
+        "count": len(seconds),
+        "completed": row.completed,
+        "active": active,
+        "queued": row.queued - active,
+        "failed": row.failed,
+    }

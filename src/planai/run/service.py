@@ -1,0 +1,120 @@
+"""Service: what may be asked of a run from outside of it, by any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from planai.call import current_activation
+from planai.desk import TaskStatusCallback
+from planai.events import Abandoned, Closing
+from planai.provenance import ProvenanceChain
+from planai.run.desk import UserRequestCallback, last_step
+from planai.run.loop import Run, execute
+from planai.run.result import RunResult
+from planai.run.user_input import UserInputRequest
+from planai.task import Task
+from planai.worker import TaskWorker
+
+_LISTEN_SECONDS = 0.05
+_ATTEMPTS = 40
+"""For how long at most an abort is waited for: the loop may be in a callback that waits for whoever aborts."""
+
+
+class Service:
+    """A run, prepared or going on, as those see it who add work to it.
+
+    Args:
+        run: the run; whoever prepares one calls `execute`, in a thread of his own if he wants to go on.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._threads: set[int] = set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.run.is_over.is_set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run has been executed."""
+        return self.run.thread != 0
+
+    def execute(self, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResult:
+        """Run until nothing is left to do; or, with neither initial tasks nor work of this thread, until `shutdown`.
+
+        Who has added work and then executes a run in the same thread wants it to end: nobody else could end it.
+        """
+        is_empty = isinstance(initial, list | tuple) and not initial
+        self.run.serves = is_empty and threading.get_ident() not in self._threads and not self.run.is_closing
+        self.run.keeps_history = True
+        return execute(self.run, initial)
+
+    def add_work(
+        self,
+        worker: TaskWorker,
+        task: Task,
+        metadata: dict[str, Any] | None,
+        status_callback: TaskStatusCallback | None,
+    ) -> ProvenanceChain:
+        """Submit `task` to `worker`; see `Graph.add_work`."""
+        chain = self.run.desk.add_work(worker, task, metadata, status_callback)
+        self._threads.add(threading.get_ident())
+        return chain
+
+    def abort_work(self, prefix: ProvenanceChain) -> bool:
+        """Drop all work below `prefix`, and tell whether there was any; see `Graph.abort_work`."""
+        run, step = self.run, last_step(prefix)
+        known = run.desk.knows(step)
+        if self.is_over:
+            return False
+        if not self.has_begun or run.thread == threading.get_ident():  # the loop could not answer while it waits here
+            run.inbox.put(Abandoned(step))
+            return known or run.state.has(step)
+        answers: SimpleQueue[bool] = SimpleQueue()
+        run.inbox.put(Abandoned(step, answers.put))
+        for _ in range(_ATTEMPTS):
+            try:
+                return answers.get(timeout=_LISTEN_SECONDS)
+            except Empty:
+                if self.is_over:
+                    return False
+        return known
+
+    def shutdown(self, timeout: float) -> bool:
+        """Take no more work, and end the run; see `Graph.shutdown`."""
+        run = self.run
+        run.is_closing = True
+        run.desk.close()
+        run.inbox.put(Closing())
+        activation = current_activation()
+        within = activation is not None and activation.scope is run.scope
+        if not self.has_begun or within or run.thread == threading.get_ident():
+            return True
+        if run.is_over.wait(timeout):
+            return True
+        run.must_stop = True
+        run.inbox.put(Closing())
+        run.is_over.wait(timeout)
+        return False
+
+    def watch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None) -> bool:
+        """Let ``notifier.notify(prefix)`` be called when no work is left below `prefix`."""
+        return self.run.desk.watch(notifier, prefix, callback)
+
+    def unwatch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None) -> bool:
+        """Undo `watch`."""
+        return self.run.desk.unwatch(notifier, prefix, callback)
+
+    def on_user_request(self, callback: UserRequestCallback | None, *, takes_requests: bool) -> None:
+        """Say who shows requests to persons."""
+        self.run.desk.on_user_request = callback
+        self.run.desk.takes_requests = takes_requests
+
+    def wait_on_user_request(self, request: UserInputRequest) -> tuple[Any, str | None]:
+        """Hand `request` over to whoever shows it to a person, and wait for the answer."""
+        return self.run.desk.wait_for(request, {})

@@ -1,0 +1,48 @@
+"""History: what somebody who watches a service may ask for."""
+
+from __future__ import annotations
+
+from planai import Task
+from planai.call import Call
+from planai.events import Failed, Finished, Output
+from planai.provenance import INITIAL, ROOT
+from planai.run.history import KEPT_CALLS, KEPT_SECONDS, History
+from planai.task import Lineage, set_lineage
+
+
+def call(number: int, step: int = 1) -> Call:
+    node = ROOT.child(INITIAL, step)
+    return Call(number, "W", (set_lineage(Task(), Lineage(node)),), node)
+
+
+def test_the_last_calls_are_kept() -> None:
+    history = History()
+    for number in range(2000):
+        history.note(call(number), Finished(number, "W", (), float(number)))
+    assert [kept.id for kept in history.completed] == list(range(2000 - KEPT_CALLS, 2000))
+    assert list(history.seconds["W"]) == [float(number) for number in range(2000 - KEPT_SECONDS, 2000)]
+    assert history.traces == {}
+
+
+def test_failures_are_kept_with_their_error() -> None:
+    history, error = History(), LookupError("x")
+    history.note(call(1), Failed(1, "W", error, "", 0.5))
+    [(failed, found)] = history.failed
+    assert (failed.id, found) == (1, error)
+    assert not history.completed
+
+
+def test_a_trace_has_what_happens_below_its_step_only() -> None:
+    history = History()
+    history.traces[INITIAL, 2] = []
+    history.note(call(1, step=1), Finished(1, "W", (), 0.0))
+    history.note(call(2, step=2), Finished(2, "W", (Output(Task(), (), None),), 0.0))
+    history.note(call(3, step=2), Failed(3, "W", LookupError("x"), "", 0.0))
+    history.note(call(4, step=2)._replace(notice=True), Finished(4, "W", (), 0.0))
+    lines = history.traces[INITIAL, 2]
+    assert [(line["action"], line["published"]) for line in lines] == [
+        ("completed", ["Task"]),
+        ("failed", []),
+        ("notified", []),
+    ]
+    assert lines[0]["provenance"] == ((INITIAL, 2),)
