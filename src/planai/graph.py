@@ -16,8 +16,10 @@ from planai.planning import doubts_of, make_plan
 from planai.run.beside import Announce, beside
 from planai.run.dispatcher import Dispatcher
 from planai.run.forecast import Forecast, forecast
-from planai.run.loop import Observer, Run, execute, open_run
+from planai.run.loop import Run
+from planai.run.observer import Observer
 from planai.run.result import RunResult
+from planai.run.running import execute, open_run
 from planai.run.service import Service
 from planai.run.terminal import Progress, Reporter
 from planai.serving import ServedGraph

@@ -17,7 +17,8 @@ from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan
 from planai.planning import make_plan
 from planai.run.interrupts import Interrupts
-from planai.run.loop import Observer, run_plan
+from planai.run.observer import Observer
+from planai.run.running import run_plan
 from planai.run.state import RunState
 from planai.wires import Sink, Wires
 

@@ -10,7 +10,8 @@ from planai.board import Board
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan
 from planai.planning import make_plan
-from planai.run.loop import Observer, run_plan
+from planai.run.observer import Observer
+from planai.run.running import run_plan
 from planai.wires import Sink, Wires
 
 WAIT = 30.0

@@ -49,6 +49,7 @@ class Calls:
         self._told: set[int] = set()
         self._as_they_came: dict[int, tuple[Task, ...]] = {}
         self._ids = count(1)
+        self._tries = {node.key: node.retry.count for node in plan.nodes.values() if node.retry.count}
         self._ranks = {node.key: node.rank for node in plan.nodes.values()}
 
     # ---- how they end
@@ -57,8 +58,9 @@ class Calls:
         call = self._end(event.call)
         if call is None:
             return
-        self._as_they_came.pop(call.id, None)
-        if call.id in self._told:
+        if self._as_they_came:
+            self._as_they_came.pop(call.id, None)
+        if self._told and call.id in self._told:
             self._give_up(call)
             return
         if not call.notice:
@@ -96,7 +98,7 @@ class Calls:
         """Take note that a call runs no more; None for one that is not waited for any more."""
         call = self._running.pop(number, None)
         if call is not None:
-            if number in self._lent:
+            if self._lent and number in self._lent:
                 self._lent.discard(number)
             else:
                 self._slots.release(call)
@@ -163,7 +165,7 @@ class Calls:
 
     def _keep_for_retries(self, call: Call) -> None:
         """Keep the tasks of a call as they are now, if it may be tried again."""
-        if call.attempt < self._plan.nodes[call.worker].retry.count:
+        if call.attempt < self._tries.get(call.worker, 0):
             self._as_they_came[call.id] = tuple(snapshot(task) for task in call.tasks)
 
     def _count(self, call: Call) -> None:

@@ -12,8 +12,9 @@ from planai.desk import TaskStatusCallback
 from planai.events import Abandoned, Closing
 from planai.provenance import ProvenanceChain
 from planai.run.desk import UserRequestCallback, last_step
-from planai.run.loop import Run, execute
+from planai.run.loop import Run
 from planai.run.result import RunResult
+from planai.run.running import execute
 from planai.run.user_input import UserInputRequest
 from planai.task import Task
 from planai.worker import TaskWorker

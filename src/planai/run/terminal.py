@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from planai.board import Board, WorkerFigures
-from planai.run.loop import Observer
+from planai.run.observer import Observer
 from planai.run.result import RunResult
 
 if TYPE_CHECKING:
