@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from planai import Graph, InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker, RunResult, Task, TaskWorker
+from planai import (
+    Graph,
+    InitialTaskWorker,
+    JoinedTaskWorker,
+    MergedTaskWorker,
+    RunResult,
+    SubGraphWorker,
+    Task,
+    TaskWorker,
+)
+from planai.errors import IncompleteGroup
+from planai.graph import ExecutorName
 from planai.provenance import INITIAL
 
 Groups = list[tuple[str, list[Any]]]
@@ -439,3 +450,111 @@ def test_a_join_on_ended_tasks_waits_for_all_that_comes_of_them_later() -> None:
 
 def test_the_default_joins_on_the_initial_worker() -> None:
     assert OnStart(groups=[]).join_type is InitialTaskWorker
+
+
+# ---- incomplete groups
+
+
+class Fragile(TaskWorker):
+    """Fails on 3, for good."""
+
+    output_types = [Piece]
+
+    def consume_work(self, task: Piece) -> None:
+        if task.value == 3:
+            raise LookupError("three")
+        self.publish_work(task)
+
+
+class Scatter(TaskWorker):
+    output_types = [Piece]
+
+    def consume_work(self, task: Piece) -> None:
+        for value in range(task.value):
+            self.publish_work(Piece(value=value))
+
+
+class Whole(JoinedTaskWorker):
+    join_type = InitialTaskWorker
+    output_types = [Piece]
+
+    def consume_work_joined(self, tasks: list[Piece]) -> None:
+        self.publish_work(Piece(value=sum(task.value for task in tasks)))
+
+
+class Further(Whole):
+    """A join behind a join."""
+
+
+def incomplete(join: TaskWorker, *more: TaskWorker) -> Graph:
+    scatter, fragile = Scatter(), Fragile()
+    graph = Graph(name="g").add_workers(scatter, fragile, join, *more)
+    scatter.next(fragile).next(join)
+    last = join
+    for worker in more:
+        last = last.next(worker)
+    last.sink(Piece)
+    graph.set_entry(scatter)
+    return graph
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_a_group_of_which_a_part_failed_is_delivered_by_default(executor: ExecutorName) -> None:
+    graph = incomplete(Whole())
+    [scatter] = graph.get_entry_workers()
+    result = graph.run([(scatter, Piece(value=6))], executor=executor, display_terminal=False)
+    assert (result.outputs, len(result.failures)) == ([Piece(value=0 + 1 + 2 + 4 + 5)], 1)
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_a_join_may_refuse_a_group_of_which_a_part_failed(executor: ExecutorName) -> None:
+    graph = incomplete(Whole(on_failure="fail"))
+    [scatter] = graph.get_entry_workers()
+    work: list[tuple[TaskWorker, Task]] = [(scatter, Piece(value=6)), (scatter, Piece(value=3))]
+    result = graph.run(work, executor=executor, display_terminal=False)
+    assert result.outputs == [Piece(value=0 + 1 + 2)]
+    assert [failure.worker for failure in result.failures] == ["Fragile", "Whole"]
+    refused = result.failures[1]
+    assert isinstance(refused.error, IncompleteGroup)
+    assert str(refused.error) == "1 call failed on which the group depends, and Whole.on_failure is 'fail'"
+    assert (refused.attempts, refused.provenance) == (0, (("InitialTaskWorker", 1),))
+    assert result.workers["Whole"].failed == 1
+
+
+def test_joins_behind_a_refused_group_refuse_theirs_and_those_that_take_anything_go_on() -> None:
+    graph = incomplete(Whole(), Further(on_failure="fail"))
+    [scatter] = graph.get_entry_workers()
+    result = graph.run([(scatter, Piece(value=6))], executor="inline", display_terminal=False)
+    assert (result.outputs, [failure.worker for failure in result.failures]) == ([], ["Fragile", "Further"])
+
+
+def test_a_failure_beside_a_join_is_none_of_its_business() -> None:
+    class Other(Fragile):
+        pass
+
+    other, join = Other(), Whole(on_failure="fail")
+
+    class Both(Scatter):
+        def consume_work(self, task: Piece) -> None:
+            for value in range(task.value):
+                self.publish_work(Piece(value=value), consumer=join)
+            self.publish_work(Piece(value=3), consumer=other)
+
+    both = Both()
+    graph = Graph(name="g").add_workers(both, other, join)
+    both.next(other)
+    both.next(join).sink(Piece)
+    result = graph.run([(both, Piece(value=3))], executor="inline", display_terminal=False)
+    assert (result.outputs, len(result.failures)) == ([Piece(value=3)], 1)
+
+
+def test_a_failure_inside_of_a_graph_reaches_the_join_outside() -> None:
+    fragile = Fragile()
+    inner = Graph(name="inner").add_workers(fragile).set_entry(fragile).set_exit(fragile)
+    scatter, sub, join = Scatter(), SubGraphWorker(graph=inner), Whole(on_failure="fail")
+    graph = Graph(name="g").add_workers(scatter, sub, join)
+    scatter.next(sub).next(join).sink(Piece)
+    work: list[tuple[TaskWorker, Task]] = [(scatter, Piece(value=6)), (scatter, Piece(value=3))]
+    result = graph.run(work, executor="inline", display_terminal=False)
+    assert result.outputs == [Piece(value=3)]
+    assert [failure.worker for failure in result.failures] == ["SubGraphWorker/Fragile", "Whole"]

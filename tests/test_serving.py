@@ -619,6 +619,43 @@ def test_many_people_are_waited_for_at_once_with_a_limit_of_one_call() -> None:
     assert answers == {f"What is {value}? text/plain" for value in range(100)}
 
 
+class AskAsync(TaskWorker):
+    output_types = [Text]
+
+    async def consume_work(self, task: Number) -> None:
+        data, _ = await self.arequest_user_input(task, f"What is {task.value}?")
+        self.publish_work(Text(text=f"{data}"))
+
+
+def test_async_workers_await_answers_and_hold_no_thread() -> None:
+    ask, requests, sink = AskAsync(), Collected(), Collected()
+    graph = graph_of(ask, sink)
+    graph.set_max_parallel_tasks(AskAsync, 1)
+    graph.set_user_request_callback(requests)
+    before = threading.active_count()
+    with serving(graph):
+        chains = [graph.add_work(ask, Number(value=value)) for value in range(500)]
+        waiting = [requests.next()[1] for _ in range(500)]
+        assert threading.active_count() - before <= 4  # the run, the event loop, and what sinks and callbacks need
+        assert graph.abort_work(chains[0])
+        for request in waiting:
+            request.respond(request.instruction)
+        answers = {sink.next()[1].text for _ in range(499)}
+    assert answers == {f"What is {value}?" for value in range(1, 500)}
+    assert graph.result is not None
+    assert (graph.result.aborted, graph.result.failures) == (1, [])
+
+
+def test_an_async_worker_that_would_hold_up_the_others_is_told() -> None:
+    class Blocks(AskAsync):
+        async def consume_work(self, task: Number) -> None:
+            self.request_user_input(task, "Well?")
+
+    blocks = Blocks()
+    [failure] = graph_of(blocks).run([(blocks, Number())], display_terminal=False).failures
+    assert "await self.arequest_user_input" in str(failure.error)
+
+
 def test_an_answer_at_once_and_none_at_all() -> None:
     ask = Ask()
     graph = graph_of(ask)

@@ -61,6 +61,11 @@ class Desk(Protocol):
     def ask_user(self, task: Task, instruction: str, accepted_mime_types: Sequence[str]) -> tuple[Any, str | None]:
         """Wait for a person's answer, and return it with its type."""
 
+    async def ask_user_async(
+        self, task: Task, instruction: str, accepted_mime_types: Sequence[str]
+    ) -> tuple[Any, str | None]:
+        """Await a person's answer, and return it with its type."""
+
 
 class Attended:
     """What a worker may ask of its run. Outside of one, it has no metadata, nothing to watch, and nobody to tell."""
@@ -175,6 +180,15 @@ class Attended:
         if desk is None:
             raise OutsideCallError("a person can only be asked while a graph runs")
         return desk.ask_user(task, instruction, accepted_mime_types)
+
+    async def arequest_user_input(
+        self, task: Task, instruction: str, accepted_mime_types: Sequence[str] = ("text/html",)
+    ) -> tuple[Any, str | None]:
+        """Do what `request_user_input` does, in an async worker: nothing but memory is held meanwhile."""
+        desk = self._desk()
+        if desk is None:
+            raise OutsideCallError("a person can only be asked while a graph runs")
+        return await desk.ask_user_async(task, instruction, accepted_mime_types)
 
     def perform_notice(self, prefix: ProvenanceChain) -> Awaitable[None] | None:
         """Tell the worker that no work is left below `prefix`, or return what is to be awaited for it."""

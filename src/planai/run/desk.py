@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,7 @@ from planai.call import Activation, current_activation
 from planai.desk import Session, TaskStatusCallback
 from planai.errors import ConfigurationError
 from planai.events import Event, Lent, Printed, Returned, Step, Submitted, Unwatched, Watched
+from planai.executors.event_loop import LoopThread
 from planai.plan import Plan
 from planai.provenance import INITIAL, ROOT, Provenance, ProvenanceChain
 from planai.run.history import History
@@ -187,14 +189,32 @@ class RunDesk:
         """Ask, and wait; meanwhile somebody else has the place of this call.
 
         Raises:
-            ConfigurationError: nobody would see the request.
+            ConfigurationError: nobody would see the request, or an async worker would hold up all others.
         """
-        number = f"{next(self._numbers)}"
-        request = UserInputRequest(number, instruction, lineage_of(task).provenance.chain(), accepted_mime_types)
-        return self.wait_for(request, self.session(task).metadata)
+        if isinstance(threading.current_thread(), LoopThread):
+            raise ConfigurationError("an async worker would hold up all others: await self.arequest_user_input(...)")
+        return self.wait_for(self._request(task, instruction, accepted_mime_types), self.session(task).metadata)
+
+    async def ask_user_async(
+        self, task: Task, instruction: str, accepted_mime_types: Sequence[str]
+    ) -> tuple[Any, str | None]:
+        """Ask, and await the answer; meanwhile somebody else has the place of this call."""
+        request = self._request(task, instruction, accepted_mime_types)
+        with self._asking(request, self.session(task).metadata):
+            return await request.answer()
 
     def wait_for(self, request: UserInputRequest, metadata: dict[str, Any]) -> tuple[Any, str | None]:
         """Hand `request` over to whoever shows it to a person, and wait for the answer."""
+        with self._asking(request, metadata):
+            return request.wait()
+
+    def _request(self, task: Task, instruction: str, accepted_mime_types: Sequence[str]) -> UserInputRequest:
+        chain = lineage_of(task).provenance.chain()
+        return UserInputRequest(f"{next(self._numbers)}", instruction, chain, accepted_mime_types)
+
+    @contextlib.contextmanager
+    def _asking(self, request: UserInputRequest, metadata: dict[str, Any]) -> Iterator[None]:
+        """Show `request`, and let somebody else have the place of the present call until the answer is there."""
         if self.on_user_request is None and not self.takes_requests:
             raise ConfigurationError(
                 f"a person is asked {request.instruction!r}, but nobody would see it: call "
@@ -209,10 +229,11 @@ class RunDesk:
             if self.on_user_request is not None:
                 self.on_user_request(metadata, request)
             if call is None or request.is_answered:
-                return request.wait()
+                yield
+                return
             self._put(Lent(call.id))
             try:
-                return request.wait()
+                yield
             finally:
                 self._put(Returned(call.id))
         finally:

@@ -75,3 +75,9 @@ class UserInputRequest:
             return self._answer.result()
         except CancelledError:
             raise WorkAborted(f"nobody answers {self.instruction!r} any more: its work was aborted") from None
+
+    async def answer(self) -> tuple[Any, str | None]:
+        """Await the answer, and return it with its type; no thread waits meanwhile."""
+        import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
+
+        return await asyncio.wrap_future(self._answer)
