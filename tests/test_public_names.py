@@ -32,9 +32,12 @@ NAMES = [
     "TaskWorker",
     "Tool",
     "Workspace",
+    "WorkspaceLLMTaskWorker",
+    "WorkspaceTask",
     "__version__",
     "hash_files",
     "llm_from_config",
+    "make_file_tools",
     "tool",
 ]
 

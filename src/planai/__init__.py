@@ -21,6 +21,8 @@ from planai.subgraph import SubGraphWorker
 from planai.task import Task
 from planai.worker import TaskWorker
 from planai.workspace.jail import Workspace, hash_files
+from planai.workspace.tools import make_file_tools
+from planai.workspace.worker import WorkspaceLLMTaskWorker, WorkspaceTask
 
 __version__ = version("planai")
 
@@ -49,8 +51,11 @@ __all__ = [
     "TaskWorker",
     "Tool",
     "Workspace",
+    "WorkspaceLLMTaskWorker",
+    "WorkspaceTask",
     "__version__",
     "hash_files",
     "llm_from_config",
+    "make_file_tools",
     "tool",
 ]
