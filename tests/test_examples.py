@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,88 @@ def test_an_example_has_a_readme_and_a_program(folder: str) -> None:
     assert (EXAMPLES / folder / "main.py").exists()
 
 
+def run(example: str, *arguments: str, cwd: Path) -> list[str]:
+    """Run an example in a folder, and return the lines that it prints."""
+    command = [sys.executable, str(EXAMPLES / example / "main.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd).stdout.splitlines()
+
+
 def test_the_standard_library_is_analysed_once(tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / "standard_library" / "main.py"), "--limit", "12", "--classify", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.splitlines() == [
+    assert run("standard_library", "--limit", "12", "--classify", "0", cwd=tmp_path) == [
         "12 modules, 0 of them sorted: 12 answers computed, 0 from the cache",
         "12 modules, 0 of them sorted: 0 answers computed, 12 from the cache",
     ]
+
+
+def test_a_document_is_asked_answered_and_checked_once(tmp_path: Path) -> None:
+    *pairs, told = run("document_questions", cwd=tmp_path)
+    assert told == "15 calls made, 0 answered from the cache"
+    assert [json.loads(pair)["heading"] for pair in pairs] == [
+        "The colony",
+        "The colony",
+        "The year",
+        "Health",
+        "Health",
+    ]
+    assert not any("May" in pair for pair in pairs)
+    assert run("document_questions", cwd=tmp_path) == [*pairs, "0 calls made, 15 answered from the cache"]
+
+
+def test_only_the_chunk_that_changed_is_asked_about_again(tmp_path: Path) -> None:
+    text = (EXAMPLES / "document_questions" / "sample.md").read_text(encoding="utf-8")
+    document = tmp_path / "sample.md"
+    document.write_text(text, encoding="utf-8")
+    run("document_questions", "sample.md", cwd=tmp_path)
+    document.write_text(text.replace("sixty thousand", "fifty thousand"), encoding="utf-8")
+    *pairs, told = run("document_questions", "sample.md", cwd=tmp_path)
+    assert "up to fifty thousand" in pairs[0]
+    calls, hits = (int(word) for word in told.split() if word.isdigit())
+    assert calls < 15
+    assert hits >= 10
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+    git("init", "--initial-branch=main")
+    for number, subject in enumerate(["Begin", "Add a door", "Fix the roof", "Tidy up", "Let windows open"]):
+        (folder / "house.txt").write_text(str(number))
+        git("add", ".")
+        git("commit", "-m", subject)
+        if subject == "Begin":
+            git("tag", "v1")
+    return folder
+
+
+def test_release_notes_are_sorted_and_no_commit_is_read_twice(tmp_path: Path, repository: Path) -> None:
+    arguments = ("v1", "main", "--repository", str(repository))
+    notes = run("release_notes", *arguments, cwd=tmp_path)
+    assert notes == [
+        "# Changes in main",
+        "",
+        "## New",
+        "",
+        "- Add a door.",
+        "",
+        "## Better",
+        "",
+        "- Let windows open.",
+        "",
+        "## Fixed",
+        "",
+        "- Fix the roof.",
+        "",
+        "1 more changes are inside only.",
+        "",
+        "(8 calls made, 0 answered from the cache)",
+    ]
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", str(repository), str(clone)], check=True, capture_output=True)
+    again = run("release_notes", "v1", "main", "--repository", str(clone), cwd=tmp_path)
+    assert again == [*notes[:-1], "(0 calls made, 8 answered from the cache)"]
