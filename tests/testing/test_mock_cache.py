@@ -59,6 +59,18 @@ def test_each_key_is_looked_up_once_a_call_and_stored_once(graph: Graph, tmp_pat
     assert not (tmp_path / "unused").exists()
 
 
+def test_two_graphs_share_what_is_kept(graph: Graph, tmp_path: Path) -> None:
+    mock = MockCache()
+    inject_mock_cache(graph, mock)
+    first = run(graph)
+    split, square = Split(), Square(cache_dir=str(tmp_path))
+    other = Graph().add_workers(split, square)
+    other.set_dependency(split, square).sink(Number)
+    inject_mock_cache(other, mock)
+    assert run(other) == first
+    assert Square.computed == [0, 1, 2]
+
+
 def test_what_is_taken_out_is_computed_again(graph: Graph) -> None:
     mock = MockCache()
     inject_mock_cache(graph, mock)

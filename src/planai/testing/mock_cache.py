@@ -23,6 +23,7 @@ class MockCache:
         store: what is kept, by key.
         get_stats: how often each key was looked up.
         set_stats: how often something was stored under each key.
+        backend: the store that workers use; the same for all graphs that this cache is injected into.
     """
 
     def __init__(self, dont_store: bool = False) -> None:
@@ -31,6 +32,7 @@ class MockCache:
         self.set_stats: defaultdict[str, int] = defaultdict(int)
         self.lock = threading.Lock()
         self.dont_store = dont_store
+        self.backend = MockStore(self)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return what is kept under `key`, and count the question."""
@@ -55,10 +57,10 @@ class MockCache:
 class MockStore(MemoryStore):
     """The store of a `MockCache`: what is taken out of ``mock.store`` is gone for workers, too."""
 
-    def __init__(self, mock: MockCache, spaces: Iterable[str]) -> None:
+    def __init__(self, mock: MockCache) -> None:
         super().__init__()
         self.mock = mock
-        self.spaces = frozenset(spaces)  # what else is stored, beside answers, is not what is counted
+        self.spaces: set[str] = set()  # what else is stored, beside answers, is not what is counted
         self._looking = threading.local()
 
     def get(self, space: str, key: str) -> Record | None:
@@ -115,7 +117,7 @@ def inject_mock_cache(graph: Graph, mock_cache: MockCache) -> None:
     >>> list(mock.get_stats.values()), list(mock.set_stats.values())
     ([2], [1])
     """
-    workers = [worker for worker in graph.workers if isinstance(worker, StoringTaskWorker)]
-    store = MockStore(mock_cache, (worker.space for worker in workers))
-    for worker in workers:
-        worker.cache_store = store
+    for worker in graph.workers:
+        if isinstance(worker, StoringTaskWorker):
+            mock_cache.backend.spaces.add(worker.space)
+            worker.cache_store = mock_cache.backend
