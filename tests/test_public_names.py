@@ -31,6 +31,7 @@ NAMES = [
     "Task",
     "TaskWorker",
     "Tool",
+    "UserInputRequest",
     "Workspace",
     "WorkspaceLLMTaskWorker",
     "WorkspaceTask",

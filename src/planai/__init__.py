@@ -17,6 +17,7 @@ from planai.llm.worker import LLMTaskWorker
 from planai.provenance import ProvenanceChain
 from planai.pydantic_dict_wrapper import PydanticDictWrapper
 from planai.run.result import Failure, RunResult
+from planai.run.user_input import UserInputRequest
 from planai.subgraph import SubGraphWorker
 from planai.task import Task
 from planai.worker import TaskWorker
@@ -50,6 +51,7 @@ __all__ = [
     "Task",
     "TaskWorker",
     "Tool",
+    "UserInputRequest",
     "Workspace",
     "WorkspaceLLMTaskWorker",
     "WorkspaceTask",

@@ -324,11 +324,13 @@ def _inputs(task: Task) -> Iterator[Task]:
 
 
 if TYPE_CHECKING:
-    from planai.worker import TaskWorker as TaskWorker  # noqa: PLC0414 - see below
+    from planai.desk import TaskStatusCallback as TaskStatusCallback  # noqa: PLC0414 - see below
+    from planai.worker import TaskWorker as TaskWorker  # noqa: PLC0414
 else:
+    _ELSEWHERE = {"TaskStatusCallback": "planai.desk", "TaskWorker": "planai.worker"}
 
     def __getattr__(name: str) -> Any:
         """Open a door for programs written for PlanAI, where workers are in this module, too."""
-        if name == "TaskWorker":
-            return importlib.import_module("planai.worker").TaskWorker
+        if name in _ELSEWHERE:
+            return getattr(importlib.import_module(_ELSEWHERE[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

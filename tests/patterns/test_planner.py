@@ -13,6 +13,7 @@ from planai.patterns.planner import (
     PlanDraft,
     PlanRequest,
     create_planning_graph,
+    create_planning_worker,
     create_simple_planning_graph,
 )
 from planai.testing import ScriptedLLM
@@ -95,3 +96,15 @@ def test_a_graph_comes_with_its_ends(create: Callable[..., tuple[Graph, TaskWork
     assert graph.name == "MineGraph"
     assert (graph.get_entry_workers(), graph.get_exit_worker()) == ([entry], last)
     assert (entry.get_task_class(), last.output_types) == (PlanRequest, [FinalPlan])
+
+
+@pytest.mark.parametrize("num_variations", [0, 2])
+def test_a_graph_can_plan_in_the_place_of_a_worker(tmp_path: Path, num_variations: int) -> None:
+    worker = create_planning_worker(
+        ScriptedLLM(planner), name="Planner", num_variations=num_variations, cache_dir=str(tmp_path)
+    )
+    assert (worker.name, worker.get_task_class(), worker.output_types) == ("Planner", PlanRequest, [FinalPlan])
+    graph = Graph().add_workers(worker)
+    graph.set_sink(worker, FinalPlan)
+    (final,) = graph.run([(worker, REQUEST)], executor="inline").outputs
+    assert final.find_input_task(PlanRequest) == REQUEST

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integrations.website import Website
-from planai import RunResult
+from planai import Graph, RunResult
 from planai.integrations import PageFetcher, SearchApi
 from planai.llm.client import Request
 from planai.patterns.search_fetch import (
@@ -15,6 +15,7 @@ from planai.patterns.search_fetch import (
     PageResult,
     SearchQuery,
     create_search_fetch_graph,
+    create_search_fetch_worker,
 )
 from planai.testing import ScriptedLLM
 from planai.testing.models import Line
@@ -93,3 +94,24 @@ def test_a_second_run_fetches_nothing_that_was_there(site: Website, tmp_path: Pa
     assert pages(run(site, tmp_path, llm=model)) == first
     assert {path for path, _, _ in site.seen} == {"/gone"}
     assert model.requests == []
+
+
+def test_several_queries_at_once_keep_their_pages_apart(site: Website, tmp_path: Path) -> None:
+    def judged(request: Request) -> Line:
+        wanted = request.messages[-1].text.split("Somebody searched for: ")[1].split()[0]
+        return PageAnalysis(summary="", is_relevant=f"text {wanted}" in request.messages[-1].text)
+
+    worker = create_search_fetch_worker(
+        llm=ScriptedLLM(judged),
+        search=SearchApi(site.url("/search")).search,
+        fetch=PageFetcher(allow_private=True).fetch,
+        cache_dir=str(tmp_path),
+    )
+    graph = Graph().add_workers(worker)
+    graph.set_sink(worker, ConsolidatedPages)
+    wanted = ["good", "best", "nothing"]
+    found = graph.run([(worker, SearchQuery(query=query)) for query in wanted], display_terminal=False).outputs
+    titles = [[page.title for page in pages.pages] for pages in found if isinstance(pages, ConsolidatedPages)]
+    assert titles == [["good"], ["best"], []]
+    queries = [pages.find_input_task(SearchQuery) for pages in found]
+    assert [query.query for query in queries if query] == wanted

@@ -10,6 +10,7 @@ from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.client import LLM
+from planai.subgraph import SubGraphWorker
 from planai.task import Task
 from planai.worker import TaskWorker
 
@@ -204,3 +205,11 @@ def create_simple_planning_graph(
     graph.set_dependency(entry, creator).next(adaptor)
     graph.set_entry(entry).set_exit(adaptor)
     return graph, entry, adaptor
+
+
+def create_planning_worker(
+    llm: LLM, name: str = "PlanningWorker", num_variations: int = 2, *, cache_dir: str = "./cache"
+) -> TaskWorker:
+    """Return a worker that consumes a `PlanRequest` and publishes a `FinalPlan`; see `create_planning_graph`."""
+    graph, entry, last = create_planning_graph(llm, name, num_variations, cache_dir=cache_dir)
+    return SubGraphWorker(name=name, graph=graph, entry_worker=entry, exit_worker=last)

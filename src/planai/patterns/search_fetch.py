@@ -15,6 +15,7 @@ from planai.integrations.search import SerperGoogleSearchTool
 from planai.join import InitialTaskWorker, MergedTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.client import LLM
+from planai.subgraph import SubGraphWorker
 from planai.task import Task
 from planai.worker import TaskWorker
 
@@ -209,3 +210,29 @@ def create_search_fetch_graph(
     graph.set_dependency(entry, consolidator)
     graph.set_entry(entry).set_exit(consolidator)
     return graph, entry, consolidator
+
+
+def create_search_fetch_worker(
+    *,
+    llm: LLM,
+    name: str = "SearchFetchWorker",
+    filter_func: Callable[[SearchResult], bool] | None = None,
+    extract_pdf_func: Callable[[bytes], str] | None = None,
+    search: Search | None = None,
+    fetch: Fetch | None = None,
+    cache_dir: str = "./cache",
+) -> TaskWorker:
+    """Return a worker that consumes a `SearchQuery` and publishes one `ConsolidatedPages`.
+
+    For the arguments, see `create_search_fetch_graph`.
+    """
+    graph, entry, last = create_search_fetch_graph(
+        llm=llm,
+        name=name,
+        filter_func=filter_func,
+        extract_pdf_func=extract_pdf_func,
+        search=search,
+        fetch=fetch,
+        cache_dir=cache_dir,
+    )
+    return SubGraphWorker(name=name, graph=graph, entry_worker=entry, exit_worker=last)
