@@ -267,6 +267,11 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             raise ConfigurationError(f"{type(self).__name__}.__init__ does not call super().__init__(**settings)")
         self.__dict__["_wirings"].append(wiring)
 
+    @property
+    def wirings(self) -> tuple[Wiring, ...]:
+        """The graphs that the worker was added to."""
+        return tuple(self.__dict__["_wirings"])
+
     def get_task_class(self) -> type[Task]:
         """Return the type that the worker consumes.
 

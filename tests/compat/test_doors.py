@@ -100,6 +100,7 @@ PLACES = {
         "TestTaskContext",
         "add_input_provenance",
         "inject_mock_cache",
+        "unregister_output_type",
     ],
     "planai.testing.helpers": [
         "InvokeTaskWorker",
@@ -107,6 +108,7 @@ PLACES = {
         "TestTaskContext",
         "add_input_provenance",
         "inject_mock_cache",
+        "unregister_output_type",
     ],
     "planai.user_input": ["UserInputRequest"],
     "planai.workspace_task": ["WorkspaceLLMTaskWorker", "WorkspaceTask"],

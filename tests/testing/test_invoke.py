@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from planai import CachedTaskWorker, InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker, Task, TaskWorker
+from planai import CachedTaskWorker, Graph, InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker, Task, TaskWorker
 from planai.errors import PublishError
-from planai.testing import InvokeTaskWorker, TestTaskContext, add_input_provenance
+from planai.testing import InvokeTaskWorker, TestTaskContext, add_input_provenance, unregister_output_type
 
 
 class Word(Task):
@@ -170,6 +170,20 @@ def test_async_workers_are_awaited() -> None:
 
     assert InvokeTaskWorker(Slow).invoke(Word(text="ab")) == [Word(text="abab")]
     assert InvokeTaskWorker(SlowConcat).invoke_joined([Word(text="a"), Word(text="b")]) == [Word(text="2")]
+
+
+def test_only_the_consumers_of_a_type_are_taken_away() -> None:
+    several, upper = Several(), Upper()
+    graph = Graph().add_workers(several, upper)
+    graph.set_dependency(several, upper).sink(Word)
+    graph.set_sink(several, Hint)
+    unregister_output_type(several, Word)
+    assert graph.dependencies == {}
+    graph.set_sink(several, Word)
+    outputs = graph.run([(several, Word(text="a"))], executor="inline").outputs
+    assert outputs == [Word(text="1"), Hint(text="2")]
+    with pytest.raises(ValueError, match="publishes 'Word', and no 'Hint'"):
+        unregister_output_type(upper, Hint)
 
 
 def test_a_context_can_be_reset() -> None:

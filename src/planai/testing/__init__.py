@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from planai.testing.inline import run_inline
-from planai.testing.invoke import InvokeTaskWorker, TestTaskContext, add_input_provenance
+from planai.testing.invoke import InvokeTaskWorker, TestTaskContext, add_input_provenance, unregister_output_type
 from planai.testing.mock_cache import MockCache, inject_mock_cache
 from planai.testing.models import MockLLM, MockLLMResponse, ScriptedLLM
 
@@ -23,6 +23,7 @@ __all__ = [
     "add_input_provenance",
     "inject_mock_cache",
     "run_inline",
+    "unregister_output_type",
 ]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from planai.call import Call, Scope, perform, perform_async
-from planai.errors import TypeMismatch
+from planai.describing import Description
+from planai.errors import ConfigurationError, TypeMismatch
 from planai.events import Event, Failed, Finished, Output
 from planai.join import JoinedTaskWorker
 from planai.provenance import ROOT
@@ -137,3 +138,48 @@ def _known(output: Output) -> Task:
 def add_input_provenance(input_task: Task, provenance: Task) -> Task:
     """Let `input_task` have been computed from `provenance`, which ``find_input_task`` then finds, and return it."""
     return input_task.inject_input(provenance)
+
+
+def unregister_output_type(worker: TaskWorker, output_type: type[Task]) -> None:
+    """Take away who gets what `worker` publishes of `output_type`, so that a test can collect it itself.
+
+    >>> import planai
+    >>> class Number(planai.Task):
+    ...     value: int
+    >>> class Double(TaskWorker):
+    ...     output_types = [Number]
+    ...     def consume_work(self, task: Number) -> None:
+    ...         self.publish_work(Number(value=2 * task.value))
+    >>> class Store(TaskWorker):
+    ...     def consume_work(self, task: Number) -> None:
+    ...         raise RuntimeError("not in a test")
+    >>> double, store, graph = Double(), Store(), planai.Graph()
+    >>> _ = graph.add_workers(double, store).set_dependency(double, store)
+    >>> unregister_output_type(double, Number)
+    >>> graph.set_sink(double, Number)
+    >>> graph.run([(double, Number(value=4))]).outputs
+    [Number(value=8)]
+
+    Args:
+        worker: the worker, which is in a graph.
+        output_type: one of its `output_types`. A consumer that gets other types from the worker, too, keeps all.
+
+    Raises:
+        ConfigurationError: the worker does not publish it.
+    """
+    if output_type not in worker.output_types:
+        raise ConfigurationError(
+            f"{worker.name!r} publishes {type_names(worker.output_types)}, and no {output_type.__name__!r}"
+        )
+    for graph in worker.wirings:
+        if isinstance(graph, Description):
+            wires = graph.wires
+            wires.sinks[:] = [sink for sink in wires.sinks if (sink[0], sink[1].output_type) != (worker, output_type)]
+            wires.edges[:] = [edge for edge in wires.edges if not _is_for(edge, worker, output_type)]
+
+
+def _is_for(edge: tuple[TaskWorker, TaskWorker], worker: TaskWorker, output_type: type[Task]) -> bool:
+    """Tell whether `worker` feeds tasks of this type alone over an edge."""
+    upstream, downstream = edge
+    accepted = tuple(downstream.get_task_classes())
+    return upstream is worker and [kind for kind in worker.output_types if issubclass(kind, accepted)] == [output_type]
