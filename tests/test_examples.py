@@ -18,10 +18,11 @@ def test_an_example_has_a_readme_and_a_program(folder: str) -> None:
     assert (EXAMPLES / folder / "main.py").exists()
 
 
-def run(example: str, *arguments: str, cwd: Path) -> list[str]:
+def run(example: str, *arguments: str, cwd: Path, told: str = "") -> list[str]:
     """Run an example in a folder, and return the lines that it prints."""
     command = [sys.executable, str(EXAMPLES / example / "main.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd).stdout.splitlines()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, input=told, timeout=120)
+    return done.stdout.splitlines()
 
 
 def test_the_standard_library_is_analysed_once(tmp_path: Path) -> None:
@@ -103,3 +104,51 @@ def test_release_notes_are_sorted_and_no_commit_is_read_twice(tmp_path: Path, re
     subprocess.run(["git", "clone", str(repository), str(clone)], check=True, capture_output=True)
     again = run("release_notes", "v1", "main", "--repository", str(clone), cwd=tmp_path)
     assert again == [*notes[:-1], "(0 calls made, 8 answered from the cache)"]
+
+
+def test_the_assistant_tells_asks_back_stops_and_reports(tmp_path: Path) -> None:
+    lines = run(
+        "research_assistant",
+        cwd=tmp_path,
+        told="How do bees live through the winter?\nanswer 1 diary.md\nWhat of the autumn?\nstop 2\n",
+    )
+    first = [line.removeprefix("[1] ") for line in lines if line.startswith("[1]")]
+    assert first[:2] == [
+        "found 4 passages in bees.md, diary.md, hives.md",
+        "Which of these shall I leave out? bees.md diary.md hives.md",
+    ]
+    assert sorted(first[2:5]) == [
+        "read a passage of bees.md",
+        "read a passage of bees.md",
+        "read a passage of hives.md",
+    ]
+    assert first[5:] == ["# How do bees live through the winter? (asked by you)", "done"]
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- In winter the bees sit close together around the queen, and warm each other. (bees.md)",
+        "- A colony needs about twenty kilograms of honey to get through the winter. (bees.md)",
+        "- Mice like to move into a hive in autumn. (hives.md)",
+    ]
+    assert [line for line in lines if line.startswith("[2]")][-1] == "[2] done"
+    assert not any("read a passage" in line or "#" in line for line in lines if line.startswith("[2]"))
+
+
+def test_the_assistant_ends_also_where_it_gets_no_answer(tmp_path: Path) -> None:
+    lines = run("research_assistant", cwd=tmp_path, told="What of the autumn?\n")
+    assert lines[-1] == "[1] done"
+    assert "- Mice like to move into a hive in autumn. (hives.md)" in lines
+
+
+def test_a_plan_becomes_a_list(tmp_path: Path) -> None:
+    lines = run("planner", cwd=tmp_path)
+    assert lines == [
+        "# Move a small library",
+        "",
+        "- [ ] Number the shelves",
+        "- [ ] Pack one shelf to a box",
+        "- [ ] Unpack by number",
+        "- [ ] Thank everybody",
+        "",
+        "The draft with the most steps, and a good end.",
+        "(7 calls made, 0 answered from the cache)",
+    ]
+    assert run("planner", cwd=tmp_path)[-1] == "(0 calls made, 7 answered from the cache)"

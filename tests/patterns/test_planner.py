@@ -72,6 +72,13 @@ def test_a_second_run_asks_the_model_nothing(tmp_path: Path) -> None:
     assert second.cache_misses == 0
 
 
+def test_more_drafts_leave_the_first_ones_as_they_are(tmp_path: Path) -> None:
+    run(ScriptedLLM(planner), tmp_path, 2)
+    model = ScriptedLLM(planner)
+    run(model, tmp_path, 3)
+    assert [request.schema_name for request in model.requests] == ["PlanDraft", "PlanCritique", "FinalPlan"]
+
+
 def test_a_draft_that_fails_leaves_the_others(tmp_path: Path) -> None:
     def failing(request: Request) -> Line:
         return ConnectionError("gone") if "draft 2 of" in request.messages[-1].text else planner(request)

@@ -29,8 +29,7 @@ class DraftRequest(Task):
 
     request: str
     request_context: str | None = None
-    number: int = Field(default=1, description="Which draft this is")
-    drafts: int = Field(default=1, description="How many drafts are made in all")
+    number: int = Field(default=0, description="Which of several drafts this is; 0 for the only one")
 
 
 class PlanDraft(Task):
@@ -72,10 +71,10 @@ class PlanEntryWorker(TaskWorker):
 
     def consume_work(self, task: PlanRequest) -> None:
         """Publish a request for each draft."""
-        for number in range(1, self.num_variations + 1):
-            draft = DraftRequest(
-                request=task.request, request_context=task.request_context, number=number, drafts=self.num_variations
-            )
+        # How many there are is in none of them, so that with more drafts, the first ones are answered already.
+        numbers = range(1, self.num_variations + 1) if self.num_variations > 1 else [0]
+        for number in numbers:
+            draft = DraftRequest(request=task.request, request_context=task.request_context, number=number)
             self.publish_work(draft, input_task=task)
 
 
@@ -91,9 +90,9 @@ class PlanCreator(CachedLLMTaskWorker):
 
     def format_prompt(self, task: DraftRequest) -> str:
         """Ask for a draft that differs from the others."""
-        if task.drafts == 1:
+        if task.number == 0:
             return self.prompt
-        return f"{self.prompt} This is draft {task.number} of {task.drafts}: choose an approach that others would not."
+        return f"{self.prompt} This is draft {task.number} of several: choose an approach that others would not."
 
 
 class PlanCritiqueWorker(CachedLLMTaskWorker):
