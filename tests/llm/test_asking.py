@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -11,7 +12,17 @@ import pytest
 from pydantic import BaseModel
 
 from llm.workers import Analysis, Analyze, Document
-from planai import CachedLLMTaskWorker, ChatMessage, ChatTask, ChatTaskWorker, LLMTaskWorker, MediaTask, Task, tool
+from planai import (
+    CachedLLMTaskWorker,
+    ChatMessage,
+    ChatTask,
+    ChatTaskWorker,
+    Graph,
+    LLMTaskWorker,
+    MediaTask,
+    Task,
+    tool,
+)
 from planai.errors import BudgetExceeded, ModelUnavailable
 from planai.llm.client import Answer, Request, ToolCall
 from planai.llm.offline import OfflineModel
@@ -234,6 +245,50 @@ def test_an_empty_piece_says_that_the_answer_begins_anew(tmp_path: Path) -> None
     worker = Streaming(llm=ScriptedLLM([Answer("{}"), said("x")]), cache_dir=tmp_path)
     run_inline(worker, Document(text="a"))
     assert worker._chunks == ["{}", "", '{"insight": "x"}']
+
+
+# ---- async
+
+
+class Awaiting(Streaming):
+    async def consume_work(self, task: Document) -> None:
+        await super().consume_work(task)
+
+    async def post_process(self, response: Analysis, input_task: Document) -> None:
+        await asyncio.sleep(0)
+        self.publish_work(Analysis(insight=f"{response.insight} awaited"))
+
+
+def test_a_worker_may_be_async(tmp_path: Path) -> None:
+    script = [calls("look_up", word="a"), Answer("{}"), said("x")]
+    worker = Awaiting(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path)
+    results = [run_inline(worker, Document(text="a")) for _ in range(2)]
+    assert [result.outputs for result in results] == [[Analysis(insight="x awaited")]] * 2
+    assert [result.cache_hits for result in results] == [0, 1]
+    assert used == ["a"]
+
+
+def test_an_async_model_holds_no_thread(tmp_path: Path) -> None:
+    class Meeting(ScriptedLLM):
+        """Answers nobody before a hundred have asked."""
+
+        def __init__(self) -> None:
+            super().__init__(lambda _: said("x"))
+            self.waiting: list[asyncio.Future[None]] = []
+
+        async def ask_async(self, request: Request, on_chunk: Any = None) -> Answer:
+            self.waiting.append(asyncio.get_running_loop().create_future())
+            if len(self.waiting) == 100:
+                for future in self.waiting:
+                    future.set_result(None)
+            await self.waiting[-1]
+            return self.ask(request, on_chunk)
+
+    worker = Awaiting(llm=Meeting(), cache_dir=tmp_path)
+    graph = Graph()
+    graph.add_workers(worker).set_sink(worker, Analysis)
+    result = graph.run([(worker, Document(text=str(number))) for number in range(100)], display_terminal=False)
+    assert (len(result.outputs), result.failures) == (100, [])
 
 
 # ---- what is shown, and limits

@@ -314,8 +314,21 @@ def test_another_input_is_explained_by_its_fields(server: OpenAIServer, tmp_path
     assert (explained.reason, [item[:2] for item in explained.differences]) == ("new input", [("field", "text")])
 
 
+def test_a_replay_runs_python_over_what_was_recorded(server: OpenAIServer, tmp_path: Path) -> None:
+    run(make(server, tmp_path, Shout))
+    worker = make(server, tmp_path, Whisper, cache_mode="replay")
+    assert run(worker).outputs == [Analysis(insight="insight 1")]
+    assert len(server.seen) == 1
+    assert len(worker.get_cache()) == 1  # nothing is added
+
+
 def test_a_miss_in_a_replay_says_what_is_recorded_instead(server: OpenAIServer, tmp_path: Path) -> None:
     run(make(server, tmp_path))
     (failed,) = run(make(server, tmp_path, prompt="Analyze it\nwell.", cache_mode="replay")).failures
     assert isinstance(failed.error, CacheMiss)
     assert len(server.seen) == 1
+    text = str(failed.error)
+    assert "'llm.workers:Analyze' asks 'm' what is not recorded, and the mode is 'replay'" in text
+    assert "    -Analyze it.\n    +Analyze it\n    +well." in text
+    (nothing,) = run(make(server, tmp_path / "empty", cache_mode="replay")).failures
+    assert str(nothing.error).endswith("nothing is recorded at all")

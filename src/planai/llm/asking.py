@@ -6,14 +6,15 @@ model with what is wrong with it, within the round. The results of tools begin a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from planai.cost import FREE, Cost
 from planai.errors import BudgetExceeded, InvalidAnswer, ModelUnavailable
-from planai.llm.client import LLM, Answer, Message, OnChunk, Request, ToolCall
-from planai.llm.flow import Flow
+from planai.flow import Blocking, Flow
+from planai.llm.client import LLM, Answer, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.tools import Tool, run_tool
 
@@ -29,27 +30,27 @@ class Outcome(NamedTuple, Generic[T]):
     problem: str = ""
 
 
-class Ask(NamedTuple):
-    """The step of asking a model."""
+class Ask(Blocking):
+    """The step of asking a model: in this thread, or beside an event loop, of as many models at once as one likes."""
 
-    llm: LLM
-    request: Request
-    on_chunk: OnChunk | None
+    __slots__ = ("_llm", "_more")
 
-    def run(self) -> Answer:
-        """Ask."""
-        return self.llm.ask(self.request) if self.on_chunk is None else self.llm.ask(self.request, self.on_chunk)
+    def __init__(self, llm: LLM, request: Request, on_chunk: OnChunk | None) -> None:
+        self._llm = llm
+        self._more = (request,) if on_chunk is None else (request, on_chunk)
+        super().__init__(partial(llm.ask, *self._more))
 
+    def __await__(self) -> Generator[Any, Any, Answer]:
+        """Ask without holding a thread, where the model can be asked so."""
+        ask_async = getattr(self._llm, "ask_async", None)
+        asked = self._in_a_thread() if ask_async is None else ask_async(*self._more)
+        found: Answer = yield from asked.__await__()
+        return found
 
-class UseTool(NamedTuple):
-    """The step of calling a tool."""
+    async def _in_a_thread(self) -> Answer:
+        import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
 
-    tools: dict[str, Tool]
-    call: ToolCall
-
-    def run(self) -> str:
-        """Call it."""
-        return run_tool(self.tools, self.call)
+        return await asyncio.to_thread(self.take)
 
 
 class Said(NamedTuple):
@@ -134,7 +135,7 @@ class Conversation(Generic[T]):
                 return outcome.value  # type: ignore[return-value]  # of an answer that has no problem
             results = []
             for call in calls:
-                text = yield UseTool(by_name, call)
+                text = yield Blocking(partial(run_tool, by_name, call))
                 results.append(Message("tool", text, call=call))
             request = request.then(*results)
         raise InvalidAnswer(
@@ -189,7 +190,8 @@ class Conversation(Generic[T]):
                 turns.append(answer.as_turn())
                 outcome = self._judged(turns[-1])
                 if not outcome.problem:
-                    self.keeper.keep(llm, request, Said(tuple(turns), tuple(answers)))
+                    said = Said(tuple(turns), tuple(answers))
+                    yield Blocking(partial(self.keeper.keep, llm, request, said))
                     return request.then(*turns), outcome
                 if not left:
                     raise self._invalid(llm, outcome.problem, answer.text)

@@ -9,10 +9,10 @@ from pydantic import Field, field_validator
 
 from planai.call import current_activation
 from planai.cost import FREE, Cost
+from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
-from planai.llm.flow import Flow
 from planai.llm.prompt import SYSTEM
 from planai.llm.responses import cost_of
 from planai.llm.tools import Tool, tool

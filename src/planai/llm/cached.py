@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from planai.cache.bundle import Bundle
-from planai.cache.source import code_of_model, code_of_worker
+from planai.cache.canonical import canonical
+from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
-from planai.call import current_activation
+from planai.call import current_activation, need_activation
 from planai.llm.asking import Keeper, show_in_pieces
 from planai.llm.request_key import Asked, deciding, told, whose
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
@@ -52,8 +52,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         if self.cache_code:
             parts["answer"] = code_of_model(self.answer_type()).digest().encode()
             if self.tools:
-                functions = [(tool.name, tool.func) for tool in self.tools]
-                parts["code of tools"] = code_of_worker(type(self)).of_objects(functions).encode()
+                parts["code of tools"] = canonical([tool.code.digest() for tool in self.tools])
         return parts
 
     def _settings(self) -> dict[str, Any]:
@@ -64,25 +63,28 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             found |= {f"{name}: {key}": value for key, value in {**told_of, **deciding(llm.settings())}.items()}
         return found
 
-    def get_from_cache(self, task_or_key: Any) -> Any:
-        """Return the stored answer, or None; where the worker streams, what was said is shown once more."""
-        found = super().get_from_cache(task_or_key)
-        activation = current_activation()
-        if found is not None and self.stream and activation is not None and activation.worker is self:
-            self._stream_again(activation.tasks[0], found)
+    def _replay(self, key: str, *, waited: bool = False) -> bool:
+        """Publish the answer at `key`, if there is one; where the worker streams, what was said is shown once more."""
+        found = super()._replay(key, waited=waited)
+        if found and self.stream:
+            activation = need_activation("a call")
+            self._stream_again(activation.tasks[0], [output.task for output in activation.outputs])
         return found
 
-    def _stream_again(self, task: Any, found: Any) -> None:
+    def _stream_again(self, task: Any, outputs: list[Task]) -> None:
         """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
         said = self.keeper(task).look(self.llm, self.request_for(task))
         if said is None or said.last.calls:
-            tasks = [output.task for output in found.outputs] if isinstance(found, Bundle) else [found]
-            text = "\n".join(one.model_dump_json() for one in tasks if isinstance(one, Task))
+            show_in_pieces("\n".join(output.model_dump_json() for output in outputs), self.handle_stream)
         else:
-            text = said.last.text
-        show_in_pieces(text, self.handle_stream)
+            show_in_pieces(said.last.text, self.handle_stream)
 
     # ---- the response level
+
+    @property
+    def computes_in_replay(self) -> bool:
+        """Whether a replay may compute: over responses that were kept, Python may run as it likes."""
+        return True
 
     def keeper(self, task: Any) -> Keeper:
         """Return where what the model says is kept, beside what the worker publishes."""
@@ -105,7 +107,8 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         notes = {} if activation is None else activation.scope.notes
         found: Room | None = notes.get((self, "room"))
         if found is None:
-            found = notes[self, "room"] = open_room(self.cache_dir, self.cache_store)
+            writes = self.mode() != "read_only"
+            found = notes[self, "room"] = open_room(self.cache_dir, self.cache_store, writes=writes)
         return found
 
     def clear_cache(self) -> None:

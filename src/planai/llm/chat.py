@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import date
 from typing import Any, Literal
 
+from planai.flow import Flow, go_along, go_through
 from planai.llm.asking import Outcome
 from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.client import Message
-from planai.llm.flow import drive
 from planai.task import Task
 
 
@@ -56,15 +57,18 @@ class ChatTaskWorker(BaseLLMTaskWorker):
             return None
         return self.system_prompt.replace("{date}", date.today().isoformat())  # noqa: DTZ011 - the day of who chats
 
-    def consume_work(self, task: ChatTask) -> None:
-        """Ask the model for its turn, and publish it.
+    def consume_work(self, task: ChatTask) -> Awaitable[None] | Any:
+        """Ask the model for its turn, and publish it; to be awaited in an ``async def`` of a subclass.
 
         Raises:
             InvalidAnswer: the model refused, was cut off, or said nothing.
             ModelUnavailable: it could not be asked.
         """
+        return go_along(self._go_on(task)) if self.is_async else go_through(self._go_on(task))
+
+    def _go_on(self, task: ChatTask) -> Flow[None]:
         turns = [Message(message.role, message.content) for message in task.messages]
-        text = drive(self.converse(self.render(task, turns, {}), task, _something, retries=1))
+        text = yield from self.converse(self.render(task, turns, {}), task, _something, retries=1)
         self.publish_work(ChatMessage(role="assistant", content=text), input_task=task)
 
 

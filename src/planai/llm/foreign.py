@@ -60,14 +60,23 @@ class ForeignModel:
         return dict(self.more)
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Ask, on the event loop that all models share."""
+        """Ask the model, on the event loop that all models share."""
+        found: Answer = self._transport().ask(self, request, on_chunk)
+        return found
+
+    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Ask the model from an event loop, whichever that is."""
+        found: Answer = await self._transport().ask_async(self, request, on_chunk)
+        return found
+
+    def _transport(self) -> Any:
         try:
             from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
         except ImportError as error:
             raise MissingDependency(
                 f"asking {self.model_name!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
             ) from error
-        return transport.ask(self, request, on_chunk)
+        return transport
 
     def variables(self) -> tuple[str, ...]:
         """Return nothing: the provider's own error names its variable."""

@@ -96,6 +96,15 @@ class RemoteModel:
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Ask the server, on the event loop that all models share."""
+        found: Answer = self._transport().ask(self, request, on_chunk)
+        return found
+
+    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Ask the server from an event loop, whichever that is."""
+        found: Answer = await self._transport().ask_async(self, request, on_chunk)
+        return found
+
+    def _transport(self) -> Any:
         self.find_key()
         try:
             from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
@@ -103,7 +112,7 @@ class RemoteModel:
             raise MissingDependency(
                 f"asking {self.provider!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
             ) from error
-        return transport.ask(self, request, on_chunk)
+        return transport
 
     def variables(self) -> tuple[str, ...]:
         """Return the names of the variables with the key; the first that is set counts."""

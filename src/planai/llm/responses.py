@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from difflib import unified_diff
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -22,9 +23,9 @@ from planai.cache.opening import StoreName, open_flights, open_store, override
 from planai.cache.store import CacheMode, Info, Store
 from planai.cost import Cost
 from planai.errors import CacheMiss
+from planai.flow import Blocking, Flow, Until
 from planai.llm.asking import Keeper, Said
 from planai.llm.client import LLM, Answer, Message, Request, ToolCall
-from planai.llm.flow import Flow
 from planai.llm.request_key import Asked, key_of_request, shown
 
 SPACE = "planai.llm:responses"
@@ -80,17 +81,6 @@ class KeptRound(BaseModel):
 _CODEC = Codec((KeptRound,))
 
 
-class Wait(NamedTuple):
-    """The step of waiting until nobody asks the same."""
-
-    flights: Flights
-    name: str
-
-    def run(self) -> None:
-        """Wait."""
-        self.flights.wait(self.name)
-
-
 class Room(NamedTuple):
     """Where responses are kept, and who is asking for which of them."""
 
@@ -98,13 +88,19 @@ class Room(NamedTuple):
     flights: Flights
 
 
-def open_room(cache_dir: Any, cache_store: StoreName | Store = "sqlite") -> Room:
-    """Return the responses in a folder, or in the store that a test has put in place of all others."""
+def open_room(cache_dir: Any, cache_store: StoreName | Store = "sqlite", *, writes: bool = True) -> Room:
+    """Return the responses in a folder, or in the store that a test has put in place of all others.
+
+    Args:
+        cache_dir: the folder.
+        cache_store: how entries are kept there.
+        writes: whether anything may be written there, if only a lock.
+    """
     over = override()
     if over is not None:
         cache_store = over.store
     cache = Cache(open_store(cache_dir, cache_store), SPACE, _CODEC)
-    return Room(cache, open_flights(cache_dir, cache_store))
+    return Room(cache, open_flights(cache_dir, cache_store if writes else "memory"))
 
 
 @dataclass(slots=True)
@@ -139,20 +135,15 @@ class Responses(Keeper):
         """
         key = self.key(llm, request)
         name = f"{SPACE}\0{key}"
-        said = self._look(key)
+        said: Said | None = yield Blocking(partial(self._look, key))
         while said is None:
             if self.mode == "replay":
-                raise CacheMiss(self.explain(llm, request))
+                raise CacheMiss((yield Blocking(partial(self.explain, llm, request))))
             if self.room.flights.begin(name):
-                self._owned.add(key)
-                said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
-                if said is None:
-                    self._began[key] = time.perf_counter()
-                else:
-                    self._end(key)
+                said = yield Blocking(partial(self._own, key))
                 break
-            yield Wait(self.room.flights, name)
-            said = self._look(key)
+            yield Until(partial(self.room.flights.when_over, name))
+            said = yield Blocking(partial(self._look, key))
         return said
 
     def look(self, llm: LLM, request: Request) -> Said | None:
@@ -205,6 +196,18 @@ class Responses(Keeper):
         if hit is None or not isinstance(hit.value, KeptRound) or not hit.value.said:
             return None
         return _said(hit.value)._replace(cost=hit.cost)
+
+    def _own(self, key: str) -> Said | None:
+        """Look once more, now that nobody else asks; what is not there is to be asked, and then `end` has to follow."""
+        self._owned.add(key)
+        said = None
+        try:
+            said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
+        finally:
+            if said is not None:
+                self._end(key)
+        self._began[key] = time.perf_counter()
+        return said
 
     def _may_be_there(self, key: str) -> bool:
         return self.mode != "refresh" and self.room.cache.peek(key, ttl=self.ttl)[0] is not None

@@ -13,6 +13,7 @@ from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from planai.cache.source import CodeIdentity
 from planai.errors import ConfigurationError
 from planai.llm.client import ToolCall, ToolSpec
 
@@ -21,7 +22,7 @@ _SECTION = re.compile(r"^[A-Z][A-Za-z ]+:$")
 _ARGUMENT = re.compile(r"^(\*{0,2}\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tool:
     """A function that a model may have called; mostly made with `tool`.
 
@@ -49,6 +50,12 @@ class Tool:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, as if it were not wrapped."""
         return self.func(*args, **kwargs)
+
+    @functools.cached_property
+    def code(self) -> CodeIdentity:
+        """The identity of the code behind the tool, which decides what comes of a worker that has it."""
+        module = getattr(self.func, "__module__", None) or __name__
+        return CodeIdentity(type(self.name, (), {"__module__": module, "call": staticmethod(self.func)}))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tool as OpenAI describes one."""

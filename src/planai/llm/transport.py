@@ -6,6 +6,8 @@ import asyncio
 import queue
 import random
 import weakref
+from contextvars import copy_context
+from functools import partial
 from typing import Any, cast
 
 from pydantic_ai import ModelResponse, ModelSettings
@@ -68,11 +70,11 @@ def ask(model: Described, request: Request, on_chunk: OnChunk | None = None) -> 
 
 async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
     """Do what `ask` does, for a program with an event loop of its own."""
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), copy_context()
 
     def show(chunk: str) -> None:
         if on_chunk is not None:
-            loop.call_soon_threadsafe(on_chunk, chunk)
+            loop.call_soon_threadsafe(partial(on_chunk, chunk), context=context)
 
     try:
         return await asyncio.wrap_future(start(_tried(model, request, None if on_chunk is None else show)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from pydantic import BaseModel, Field, ValidationError
 from planai.cache.memo import per_class
 from planai.call import current_activation
 from planai.errors import ConfigurationError
+from planai.flow import Blocking, Flow, go_along, go_through
 from planai.llm.asking import Outcome
 from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.client import Message, Rendered, Request
 from planai.llm.debug import write_debug
-from planai.llm.flow import drive
 from planai.llm.media import images_of
 from planai.llm.prompt import full_prompt, input_text
 from planai.task import Task
@@ -66,9 +67,10 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Return what is wrong with an answer that fits its type, for the model to put right; None if nothing is."""
         return None
 
-    def post_process(self, response: Any, input_task: Any) -> None:
-        """Publish what comes of the answer: by default, the answer."""
+    def post_process(self, response: Any, input_task: Any) -> Awaitable[None] | Any:
+        """Publish what comes of the answer: by default, the answer. Of an async worker, it may be ``async def``."""
         self.publish_work(response, input_task=input_task)
+        return None
 
     def get_full_prompt(self, task: Any, system_prompt: str | None = None) -> str:
         """Return the message about `task`: the input and the instructions; with a system prompt, all that is told."""
@@ -91,20 +93,25 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             )
         return super().get_task_classes()
 
-    def consume_work(self, task: Any) -> None:
-        """Ask the model, and publish its answer.
+    def consume_work(self, task: Any) -> Awaitable[None] | Any:
+        """Ask the model, and publish its answer; to be awaited in an ``async def`` of a subclass.
 
         Raises:
             BudgetExceeded: the request is longer than `max_input_tokens`.
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """
+        return go_along(self._answer(task)) if self.is_async else go_through(self._answer(task))
+
+    def _answer(self, task: Any) -> Flow[None]:
         rendered = self.rendered(task)
         accept = partial(self._accept, task)
-        response = drive(self.converse(rendered, task, accept, self.max_validation_retries))
+        response = yield from self.converse(rendered, task, accept, self.max_validation_retries)
         if self.debug_mode:
-            write_debug(self.debug_dir, self.name, task, rendered.request, response)
-        self.post_process(response, task)
+            yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
+        pending = self.post_process(response, task)
+        if pending is not None:
+            yield pending
 
     def request_for(self, task: Any) -> Request:
         """Return all that the model is told about `task`."""
