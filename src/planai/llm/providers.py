@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+import aiohttp
 import httpx2
-from openai import AsyncOpenAI
-from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from pydantic_ai.models import Model, get_user_agent, infer_model
 from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.models.openrouter import OpenRouterModel
@@ -23,6 +24,7 @@ from planai.llm.foreign import ForeignModel
 from planai.llm.remote import RemoteModel
 
 _CONNECT_SECONDS = 10.0
+_CONNECTIONS = 2000
 _PLAIN = OpenAIModelProfile(
     openai_chat_supports_max_completion_tokens=False,  # other servers know max_tokens only, and ignore this one
     openai_chat_supports_multiple_system_messages=False,
@@ -45,7 +47,7 @@ def build(described: RemoteModel | ForeignModel) -> Built:
     """
     if isinstance(described, ForeignModel):
         return Built(_inferred(described), None)
-    http = create_async_httpx2_client(timeout=httpx2.Timeout(described.timeout, connect=_CONNECT_SECONDS))
+    http = _http(described.timeout)
     make: Callable[[RemoteModel, httpx2.AsyncClient], Model] = _MAKERS.get(described.provider, _compatible)
     try:
         return Built(make(described, http), http.aclose)
@@ -53,6 +55,33 @@ def build(described: RemoteModel | ForeignModel) -> Built:
         raise MissingDependency(
             f'{described.provider!r} needs a package of its own: pip install "planai[{described.provider}]" ({error})'
         ) from error
+
+
+class _Client(DefaultAioHttpClient):
+    """An HTTP client over aiohttp: the pool of httpx2 itself looks at all connections for each request.
+
+    With 512 calls in flight, a request over that takes 6.7 ms of CPU, and over this 0.6 ms.
+    """
+
+    async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
+        """Send; what is called a time-out, but is a connection that was refused or closed, is raised as that."""
+        try:
+            return await super().send(request, **more)
+        except httpx2.TimeoutException as error:
+            cause = error.__cause__
+            if isinstance(cause, aiohttp.ClientConnectorError):
+                raise httpx2.ConnectError(str(cause), request=request) from cause
+            if isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, TimeoutError):
+                raise httpx2.ReadError(str(cause), request=request) from cause
+            raise
+
+
+def _http(seconds: float) -> httpx2.AsyncClient:
+    return _Client(
+        timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None),
+        limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+        headers={"User-Agent": get_user_agent()},
+    )
 
 
 def _inferred(described: ForeignModel) -> Model:
