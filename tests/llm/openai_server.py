@@ -1,4 +1,4 @@
-"""A server on loopback that speaks OpenAI's chat completions, with answers that a test scripts."""
+"""A server on loopback that speaks OpenAI's chat completions, or whatever a test scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,12 +22,17 @@ from starlette.routing import Route
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP answer; with `never`, the server waits until the client has gone."""
+    """One HTTP answer; with `never`, the server waits until the client has gone; with `cut`, it leaves in mid-answer.
+
+    Where there are `events`, these are sent to who asks for a stream.
+    """
 
     body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     never: bool = False
+    cut: bool = False
+    events: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Seen:
     body: dict[str, Any]
     headers: dict[str, str]
     at: float
+    path: str = ""
 
     @property
     def turns(self) -> list[tuple[str, str]]:
@@ -79,7 +85,7 @@ class OpenAIServer:
     def __init__(self) -> None:
         self._socket = _listen()
         config = uvicorn.Config(
-            Starlette(routes=[Route("/v1/chat/completions", self._chat, methods=["POST"])]),
+            Starlette(routes=[Route("/{path:path}", self._chat, methods=["POST"])]),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -114,7 +120,7 @@ class OpenAIServer:
             self._at_once -= 1
 
     async def _reply(self, request: Request) -> Response:
-        self.seen.append(Seen(await request.json(), dict(request.headers), time.monotonic()))
+        self.seen.append(Seen(await request.json(), dict(request.headers), time.monotonic(), request.url.path))
         reply = self.replies.popleft() if self.replies else self.fallback(self.seen[-1].body)
         if self.meet:
             self._barrier = self._barrier or asyncio.Barrier(self.meet)
@@ -122,6 +128,10 @@ class OpenAIServer:
         await asyncio.sleep(0)  # lets a request in that comes at the same time
         while reply.never and (await request.receive())["type"] != "http.disconnect":
             pass
+        if reply.events and self.seen[-1].body.get("stream"):
+            reply = replace(reply, body=reply.events, headers={"content-type": "text/event-stream"})
+        if reply.cut:
+            return _Cut(reply.body, reply.status, reply.headers, media_type="application/json")
         return Response(reply.body, reply.status, reply.headers, media_type="application/json")
 
     def __enter__(self) -> Self:
@@ -135,6 +145,15 @@ class OpenAIServer:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+
+
+class _Cut(Response):
+    """Sends a half of its body, and ends the connection."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
+        raise ConnectionAbortedError
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from pydantic_ai import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import (
     BinaryContent,
     ImageUrl,
@@ -59,6 +60,8 @@ def parameters_of(request: Request, model: Model, *, follows_schemas: bool) -> M
         return ModelRequestParameters(function_tools=tools)
     target = OutputObjectDefinition(json_schema=dict(request.schema), name=request.schema_name)
     native = follows_schemas and model.profile.get("supports_json_schema_output", False)
+    if tools and model.system.startswith("google"):
+        native = native and bool(model.profile.get("google_supports_tool_combination", False))
     return ModelRequestParameters(
         function_tools=tools, output_mode="native" if native else "prompted", output_object=target
     )
@@ -70,8 +73,13 @@ def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = No
     Args:
         response: the same in the words of pydantic-ai.
         prices: what its tokens cost; None for the list of genai-prices.
+
+    Raises:
+        UnexpectedModelBehavior: it said nothing, and was not done either.
     """
     parts = response.parts
+    if not parts and response.finish_reason is None:
+        raise UnexpectedModelBehavior("there is neither an answer in it, nor a reason why there is none")
     dollars = _dollars(response, prices)
     calls = tuple(
         ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())

@@ -22,6 +22,7 @@ from pydantic_ai.exceptions import (
     ModelRequestTimeout,
     ModelServerError,
     ModelTimeoutError,
+    UserError,
 )
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model
@@ -181,6 +182,8 @@ def _explained(error: Exception, model: Described) -> str:
             return f"no server answers for {who} at {where}: start it, or pass another base_url {cause}"
         case ModelAuthenticationError() if model.variables():
             return f"{who} refuses the key: look at {' or '.join(model.variables())}, or pass api_key {cause}"
+        case UserError():
+            return f"{who} cannot be asked in this way {cause}"
         case ModelAPIError() if type(error) is not ModelAPIError:
             return f"{who} at {where} answered with an error {cause}"
     return (
