@@ -60,17 +60,26 @@ class Blocking:
 
         if not _pools:
             _pools.append(ThreadPoolExecutor(_THREADS, thread_name_prefix="planai-blocking"))
-        done = asyncio.get_running_loop().run_in_executor(_pools[0], copy_context().run, self._work)
+        done = asyncio.get_running_loop().run_in_executor(_pools[0], copy_context().run, self._outcome)
         cancelled: asyncio.CancelledError | None = None
         while not done.done():
             try:
                 await asyncio.wait([done])
             except asyncio.CancelledError as error:
                 cancelled = error
+        result, raised = done.result()
         if cancelled is not None:
-            done.exception()  # has been seen
-            raise cancelled
-        return done.result()
+            raise cancelled from raised
+        if raised is not None:
+            raise raised
+        return result
+
+    def _outcome(self) -> tuple[Any, BaseException | None]:
+        """Return the result, and what was raised, which has not passed through the code of a pool of threads."""
+        try:
+            return self._work(), None
+        except BaseException as error:  # noqa: BLE001 - raised where the work is awaited
+            return None, error
 
 
 class Until:

@@ -121,7 +121,7 @@ def _refuse_async_hooks(cls: type, namespace: dict[str, Any]) -> None:
         ConfigurationError: a method is.
     """
     for name, value in namespace.items():
-        if not is_async(value):
+        if name.startswith("_") or not is_async(value):
             continue
         hidden = next((vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)), None)
         is_hook = isinstance(hidden, types.FunctionType) and hidden.__module__.startswith("planai.")

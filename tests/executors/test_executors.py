@@ -1,5 +1,6 @@
 """One suite for all executors, and what only threads have to show."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
@@ -12,6 +13,7 @@ from planai.errors import ConfigurationError
 from planai.events import Event as RunEvent
 from planai.events import Finished
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
+from planai.executors.aio import AioExecutor
 from planai.provenance import ROOT
 
 WAIT = 30.0
@@ -27,12 +29,20 @@ def done(made: Call) -> RunEvent:
 
 
 class Driver:
-    """Feeds an executor the way a run does."""
+    """Feeds an executor the way a run does; to one that awaits its calls, it gives them as coroutines."""
 
-    def __init__(self, executor: Executor, perform: Perform = done) -> None:
+    def __init__(self, executor: Executor | AioExecutor, perform: Perform = done) -> None:
         self.executor = executor
         self.inbox: SimpleQueue[RunEvent] = SimpleQueue()
-        executor.start(perform, self.inbox.put)
+
+        async def perform_async(made: Call) -> RunEvent:
+            await asyncio.sleep(0)
+            return perform(made)
+
+        if isinstance(executor, AioExecutor):
+            executor.start(perform_async, self.inbox.put)
+        else:
+            executor.start(perform, self.inbox.put)
 
     def submit(self, count: int) -> None:
         for number in range(count):
@@ -81,7 +91,10 @@ class Watched:
         return done(made)
 
 
-@pytest.fixture(params=[InlineExecutor, ThreadExecutor, lambda: ThreadExecutor(1)], ids=["inline", "threads", "one"])
+@pytest.fixture(
+    params=[InlineExecutor, ThreadExecutor, lambda: ThreadExecutor(1), AioExecutor, lambda: AioExecutor(1)],
+    ids=["inline", "threads", "one thread", "async", "one async"],
+)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     made: Executor = request.param()
     yield made

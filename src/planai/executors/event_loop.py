@@ -18,6 +18,9 @@ T = TypeVar("T")
 GRACE_SECONDS = 10.0
 """How long what was cancelled may take to end."""
 
+_LISTEN_SECONDS = 0.2
+"""How long to wait at a stretch: a signal that comes just before the wait would else be seen when it is over."""
+
 
 class LoopThread(threading.Thread):
     """A daemon thread that runs an event loop until the process ends.
@@ -46,19 +49,34 @@ class LoopThread(threading.Thread):
         import asyncio  # noqa: PLC0415 - as above
 
         over = threading.Event()
+        begun: list[asyncio.Task[Any] | None] = []
+        given_up: list[bool] = []
 
         async def note_its_end() -> T:
+            begun.append(asyncio.current_task())
             try:
+                if given_up:
+                    coroutine.close()
+                    raise asyncio.CancelledError
                 return await coroutine
             finally:
                 over.set()
 
-        future = asyncio.run_coroutine_threadsafe(note_its_end(), self.loop)
-        try:
+        def cancel() -> None:
+            given_up.append(True)
+            for task in begun:
+                if task is not None:
+                    task.cancel()
+
+        try:  # an interrupt may come as soon as the loop knows of the coroutine
+            future = asyncio.run_coroutine_threadsafe(note_its_end(), self.loop)
+            future.add_done_callback(lambda _: over.set())  # also where it did not even begin
+            while not over.wait(_LISTEN_SECONDS):
+                pass
             return future.result()
         except BaseException:
             if not over.is_set():
-                future.cancel()
+                self.loop.call_soon_threadsafe(cancel)
                 over.wait(GRACE_SECONDS)
             raise
 
