@@ -18,6 +18,7 @@ WORKER, FLIGHT, DISK, CODEC = (f"cache/test_{name}.py" for name in ("worker", "f
 CANONICAL, SOURCE, CACHE = (f"cache/test_{name}.py" for name in ("canonical", "source", "cache"))
 KEEPING = "../src/planai/testing/store_keeping.py"  # which tests/cache/test_stores.py runs on every store
 LLM = "llm/test_cached.py"
+ASYNC = "cache/test_async.py"
 KEYS, CODE, INTEGRITY, CONCURRENCY, HITS, SECURITY, MODES, CONTROL = (
     f"{HERE}/test_{name}.py"
     for name in ("keys", "code", "integrity", "concurrency", "hits", "security", "modes", "control")
@@ -169,12 +170,17 @@ PITFALLS: dict[int, list[str]] = {
         f"{CONCURRENCY}::test_processes_with_threads_and_equal_tasks_compute_each_once",
         f"{FLIGHT}::test_equal_tasks_in_flight_compute_once_and_hold_no_thread",
         f"{FLIGHT}::test_processes_on_one_cold_cache_compute_each_item_once",
+        f"{ASYNC}::test_equal_tasks_in_flight_compute_once_and_hold_no_place_on_the_loop",
+        f"{ASYNC}::test_workers_in_threads_and_on_the_loop_compute_once_between_them",
+        f"{ASYNC}::test_processes_compute_each_item_once",
     ],
     25: [
         f"{CONCURRENCY}::test_an_owner_that_ends_with_any_error_hands_over_to_one_after_the_other",
         f"{CONCURRENCY}::test_an_owner_that_stores_nothing_leaves_all_others_to_compute",
         f"{FLIGHT}::test_when_the_owner_fails_exactly_one_takes_over",
         f"{FLIGHT}::test_when_the_owner_is_killed_another_process_takes_over_within_two_seconds",
+        f"{ASYNC}::test_a_cancelled_owner_does_not_take_its_waiters_down",
+        f"{ASYNC}::test_a_process_waits_for_another_and_takes_over_when_it_is_killed",
     ],
     26: [
         f"{CONCURRENCY}::test_graphs_of_cached_workers_inside_of_calls_come_to_an_end",
@@ -200,6 +206,8 @@ PITFALLS: dict[int, list[str]] = {
     31: [
         f"{HITS}::test_what_was_published_before_an_error_is_neither_released_nor_stored",
         f"{HITS}::test_an_interrupted_call_is_not_stored",
+        f"{ASYNC}::test_a_failure_is_not_kept_and_tried_again",
+        f"{ASYNC}::test_a_cancelled_owner_does_not_take_its_waiters_down",
         f"{LLM}::test_an_answer_that_is_none_is_not_kept",
     ],
     32: [f"{HITS}::test_a_store_that_breaks_between_looking_and_keeping_publishes_once"],
@@ -275,6 +283,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{SECURITY}::test_a_store_that_is_no_store_is_counted_told_once_and_costs_no_run",
         f"{SECURITY}::test_a_store_that_works_again_is_used_again",
         f"{CACHE}::test_a_broken_store_is_warned_about_once_and_counts_as_empty",
+        f"{ASYNC}::test_a_store_that_waits_does_not_hold_up_the_loop",
     ],
     47: [
         f"{SECURITY}::test_clearing_one_worker_leaves_those_whose_names_begin_alike",
@@ -288,14 +297,12 @@ NOT_YET: dict[int, str] = {
     4: "numpy is no dependency of the checks: arrays are encoded, but no test makes one",
     8: "top_p, stop, tools and tool_choice cannot be set in this version, which is what is tested",
     12: "there are no sub-graphs in this version: a graph that a call runs inside is tested under 36",
-    24: "no asyncio: workers are plain functions in this version",
-    25: "nobody can cancel one call: only Ctrl-C ends a run, and with it all who wait",
     27: "no executor sends workers or locks anywhere yet; spawned processes make their own",
-    31: "no async path and no streams in this version",
+    31: "no streams in this version",
     36: "no sub-graphs, see 12",
     38: "no streams in this version; what a worker prints is not printed again on a hit",
     43: "there are no HMAC keys",
-    46: "no Redis store and no async in this version: the broken store is the one on disk",
+    46: "no Redis store in this version: the broken store is the one on disk",
     47: "no Redis store in this version, and so no KEYS *",
 }
 
