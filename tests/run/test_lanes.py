@@ -13,8 +13,10 @@ import pytest
 from planai import Graph, RunResult, Task, TaskWorker
 from planai.executors import InlineExecutor, ThreadExecutor
 from planai.executors.event_loop import shared_loop
-from planai.plan import Limit, Sink, Wires, make_plan
+from planai.plan import Limit
+from planai.planning import make_plan
 from planai.run.lanes import Lanes
+from planai.wires import Sink, Wires
 
 WAIT = 30.0
 
