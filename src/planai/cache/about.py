@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from planai.cache.json_bytes import write
+from planai.cache.json_bytes import read, write
 
 PROFILES = "profiles of "
 """Begins the names of the spaces in which workers' profiles are kept; see `Profile`."""
@@ -93,7 +93,7 @@ def load_profile(text: bytes) -> Profile | None:
 
 def _load(kind: Any, text: bytes) -> Any:
     try:
-        return kind(**json.loads(text))
+        return kind(**read(text))
     except (ValueError, TypeError, RecursionError):
         return None
 
@@ -102,19 +102,16 @@ _TEXT = frozenset({str})
 
 
 def _is_sound(about: About) -> bool:
-    """Tell whether everything is of the kind that it should be."""
+    """Tell whether everything is of the kind that it should be; at once, since there may be many."""
+    name, profile, parts, kind_of_input, fields, sources, outputs, reads, kind = about
     return (
-        _TEXT.issuperset(map(type, (about.id, about.profile, about.input, about.kind)))
-        and _is_text_list(about.sources)
-        and _is_text_list(about.outputs)
-        and _is_text_table(about.parts)
-        and _is_text_table(about.fields)
-        and (not about.reads or (type(about.reads) is list and all(map(_is_pair, about.reads))))
+        type(parts) is type(fields) is dict
+        and type(sources) is type(outputs) is list
+        and _TEXT.issuperset(
+            map(type, [name, profile, kind_of_input, kind, *parts.values(), *fields.values(), *sources, *outputs])
+        )
+        and (not reads or (type(reads) is list and all(map(_is_pair, reads))))
     )
-
-
-def _is_text_list(values: Any) -> bool:
-    return type(values) is list and _TEXT.issuperset(map(type, values))
 
 
 def _is_text_table(values: Any) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from planai.cache.about import PROFILES, QUARANTINE, QUESTIONS, About, Profile, load_about, load_profile
@@ -35,10 +34,13 @@ class Entry:
 
     info: Info
 
-    @cached_property
+    @property
     def about(self) -> About:
         """How it came about; empty where that was not written down, or cannot be read."""
-        return load_about(self.info.about) or About("")
+        known: About | None = self.__dict__.get("_about")
+        if known is None:  # without the lock of a cached property, which takes as long as the parsing
+            known = self.__dict__["_about"] = load_about(self.info.about) or About("")
+        return known
 
     @property
     def name(self) -> tuple[str, str]:

@@ -307,6 +307,7 @@ def _many_objects() -> Iterator[None]:
         yield
     finally:
         if was_looking:
+            gc.freeze()  # or the first look would be at all of them
             gc.enable()
 
 

@@ -7,16 +7,17 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from planai.cache.migrating import MigratingTaskWorker
 from planai.cli import render
 from planai.cost import Cost
 from planai.errors import CacheError, ConfigurationError
-from planai.graph import Graph
-from planai.run.forecast import WorkerForecast
+
+if TYPE_CHECKING:
+    from planai.graph import Graph
+    from planai.run.forecast import WorkerForecast
 
 Target = Annotated[
     str, typer.Argument(help="module:function or file.py:function, which returns (graph, initial_tasks)")
@@ -60,6 +61,8 @@ def migrate(
     json: _Json = False,
 ) -> None:
     """Take the answers of earlier versions of a graph's workers along to the present ones."""
+    from planai.cache.migrating import MigratingTaskWorker  # noqa: PLC0415 - `planai cache ls` needs none of it
+
     graph, _ = load(target)
     workers = [worker for worker in graph.workers if isinstance(worker, MigratingTaskWorker)]
     counts = {worker.space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
@@ -78,6 +81,8 @@ def load(target: str) -> tuple[Graph, Iterable[Any]]:
     Raises:
         ConfigurationError: the target cannot be found, or does not return a graph and tasks.
     """
+    from planai.graph import Graph  # noqa: PLC0415 - `planai cache ls` needs none of it
+
     place, _, name = target.rpartition(":")
     if not place or not name:
         raise ConfigurationError(f"{target!r} names no function: write module:function, or file.py:function")

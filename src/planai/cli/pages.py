@@ -26,18 +26,7 @@ _SHORT = 16
 def entries(shown: Iterable[Entry], now: float, *, to_stderr: bool = False) -> None:
     """Print a table of entries: id, worker, input, age, size, cost, hits."""
     headers = ("ID", "WORKER", "AGE", "SIZE", "COST", "HITS", "INPUT")
-    rows = (
-        (
-            entry.id,
-            _class(entry.worker),
-            duration(entry.age(now)) + (" (expired)" if entry.expired(now) else ""),
-            size(entry.size),
-            cost(entry.cost),
-            f"{entry.hits:,}",
-            _input(entry),
-        )
-        for entry in shown
-    )
+    rows = (_row(entry, now) for entry in shown)
     table(headers, rows, right=("AGE", "SIZE", "COST", "HITS"), file=sys.stderr if to_stderr else sys.stdout)
 
 
@@ -163,9 +152,19 @@ def _class(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _input(entry: Entry) -> str:
-    fields = " ".join(f"{name}={value}" for name, value in entry.about.fields.items())
-    return f"{_class(entry.type)} {fields}".strip() or _NOTHING
+def _row(entry: Entry, now: float) -> tuple[str, ...]:
+    info, about = entry.info, entry.about  # once each: there may be many entries
+    age = duration(entry.age(now))
+    fields = [f"{name}={value}" for name, value in about.fields.items()]
+    return (
+        entry.id,
+        _class(info.space),
+        age if info.expires_at is None or not entry.expired(now) else f"{age} (expired)",
+        size(info.size),
+        cost(info.cost),
+        f"{info.hits:,}",
+        " ".join([_class(about.input), *fields]).strip() or _NOTHING,
+    )
 
 
 def _age(when: float | None, now: float) -> str:

@@ -19,20 +19,21 @@ from planai.cache.verify import Damage
 
 def of_entry(entry: Entry, now: float) -> dict[str, Any]:
     """Return ``key id worker type fields outputs size stored_at used_at expires_at expired hits cost``."""
+    info, about = entry.info, entry.about  # once each: there may be many entries
     return {
-        "key": entry.key,
+        "key": info.key,
         "id": entry.id,
         "worker": entry.worker,
-        "type": entry.type,
-        "fields": entry.about.fields,
-        "outputs": entry.about.outputs,
-        "size": entry.size,
-        "stored_at": entry.info.stored_at,
-        "used_at": entry.info.used_at,
-        "expires_at": entry.info.expires_at,
+        "type": about.input,
+        "fields": about.fields,
+        "outputs": about.outputs,
+        "size": info.size,
+        "stored_at": info.stored_at,
+        "used_at": info.used_at,
+        "expires_at": info.expires_at,
         "expired": entry.expired(now),
-        "hits": entry.hits,
-        "cost": entry.cost._asdict(),
+        "hits": info.hits,
+        "cost": info.cost._asdict(),
     }
 
 

@@ -5,6 +5,7 @@ On a terminal tables fit its width; into a file or a pipe goes plain text, whole
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
@@ -13,11 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from pydantic_core import to_json
+
 from planai.cache.inspect import Progress, silent
 from planai.cost import Cost
 
 _PRETTY_UP_TO = 500
 """Rows of a table that is laid out for a terminal: rich takes a millisecond for each."""
+
+_AT_ONCE = 1000
 
 _PROGRESS_FROM = 2000
 _PROGRESS_EVERY = 64
@@ -97,8 +102,7 @@ def printable(text: str) -> str:
 
 def say(text: str = "") -> None:
     """Print a line to stdout as it is, except for what would control the terminal, or what it cannot show."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(printable(text).encode(encoding, "backslashreplace").decode(encoding))
+    print(_for(sys.stdout, printable(text)))
 
 
 def tell(text: str) -> None:
@@ -111,11 +115,19 @@ def as_json(value: Any) -> None:
     if not isinstance(value, list | Iterator):
         print(json.dumps(value, indent=2, default=str))
         return
-    before = "["
-    for item in value:
-        sys.stdout.write(f"{before}\n{json.dumps(item, default=str)}")
-        before = ","
-    print("[]" if before == "[" else "\n]")
+    items = iter(value)
+    before = "[\n"
+    while some := [_line_of_json(item) for item in itertools.islice(items, _AT_ONCE)]:
+        sys.stdout.write(before + ",\n".join(some))
+        before = ",\n"
+    print("[]" if before == "[\n" else "\n]")
+
+
+def _line_of_json(item: Any) -> str:
+    try:
+        return to_json(item, fallback=str, inf_nan_mode="constants").decode()
+    except ValueError:  # half of a surrogate pair, which is no UTF-8
+        return json.dumps(item, default=str)
 
 
 def table(
@@ -130,19 +142,25 @@ def table(
         file: where to; None for stdout.
     """
     file = file or sys.stdout
-    cells = [[printable(cell) for cell in row] for row in rows]
+    cells = [row if "".join(row).isprintable() else [printable(cell) for cell in row] for row in rows]
     if file.isatty() and len(cells) <= _PRETTY_UP_TO:
         _pretty(headers, cells, set(right), file)
         return
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
     sides = [">" if name in set(right) else "<" for name in headers]
     line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    lines = (line.format(*row).rstrip() + "\n" for row in itertools.chain([headers], cells))
+    while some := "".join(itertools.islice(lines, _AT_ONCE)):
+        file.write(_for(file, some))
+
+
+def _for(file: TextIO, text: str) -> str:
+    """Return a text as far as a file can show it."""
     encoding = file.encoding or "utf-8"
-    for row in (headers, *cells):
-        file.write(line.format(*row).rstrip().encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _pretty(headers: Sequence[str], cells: list[list[str]], right: set[str], file: TextIO) -> None:
+def _pretty(headers: Sequence[str], cells: list[Sequence[str]], right: set[str], file: TextIO) -> None:
     from rich.console import Console  # noqa: PLC0415 - `planai version` needs none of it
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
