@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import inspect
@@ -10,7 +11,7 @@ import threading
 import types
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -199,6 +200,11 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             OutsideCallError: nothing is being consumed.
         """
         need_activation(f"publishing from {self.name!r}").publish(task, input_task, consumer)
+
+    @contextlib.contextmanager
+    def work_buffer_context(self, task: Task) -> Iterator[None]:
+        """Publish within the block as anywhere else: what a call publishes leaves it together in any case."""
+        yield
 
     def print(self, *args: object) -> None:
         """Show a line to the person who watches the run, above its progress display."""
