@@ -58,12 +58,21 @@ def migrate(
     accept_code: Annotated[
         bool, typer.Option("--accept-code", help="also what other code computed: you know that it still holds")
     ] = False,
+    from_planai: Annotated[
+        Path | None, typer.Option("--from-planai", help="take along what is in this cache folder of PlanAI")
+    ] = None,
+    i_trust_this_folder: Annotated[
+        bool, typer.Option("--i-trust-this-folder", help="you know who wrote into the folder of --from-planai")
+    ] = False,
     json: _Json = False,
 ) -> None:
-    """Take the answers of earlier versions of a graph's workers along to the present ones."""
+    """Take the answers of earlier versions of a graph's workers along to the present ones, or those of PlanAI."""
     from planai.cache.migrating import MigratingTaskWorker  # noqa: PLC0415 - `planai cache ls` needs none of it
 
     graph, _ = load(target)
+    if from_planai is not None:
+        _from_planai(graph, from_planai, accept_code, i_trust_this_folder, json)
+        return
     workers = [worker for worker in graph.workers if isinstance(worker, MigratingTaskWorker)]
     counts = {worker.space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
     if json:
@@ -72,6 +81,28 @@ def migrate(
         for space, count in sorted(counts.items()):
             render.say(f"{space}: {count} answers taken along")
     if not any(counts.values()):
+        raise typer.Exit(1)
+
+
+def _from_planai(graph: Graph, folder: Path, accept_code: bool, is_trusted: bool, as_json: bool) -> None:
+    if not is_trusted:
+        raise ConfigurationError(
+            f"entries of PlanAI are pickles, which may be made to run anything. If you know who wrote into "
+            f"{str(folder)!r}, say so with --i-trust-this-folder"
+        )
+    render.tell(
+        "reading pickles, in a process of its own and without making any object of their classes. PlanAI's keys hold "
+        "no code: what is taken along is what the workers' code of that time computed"
+    )
+    from planai.migration.taking import take_along  # noqa: PLC0415 - as above
+
+    counts = take_along(graph, folder, accept_unverified=accept_code)
+    if as_json:
+        render.as_json({"entries": dict(counts)})
+    else:
+        for what, count in counts.most_common():
+            render.say(f"{count} {what}")
+    if not counts["taken"]:
         raise typer.Exit(1)
 
 

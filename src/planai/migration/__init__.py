@@ -1,0 +1,1 @@
+"""Taking the answers of PlanAI's caches along, which are pickles."""
