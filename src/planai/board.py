@@ -26,7 +26,7 @@ class WorkerFigures:
         stored: bytes that were stored.
         seconds: time spent in calls, summed over threads.
         spent: what the misses took to compute.
-        saved: what the hits took to compute at first.
+        saved: what the hits took to compute at first, and what of the misses was found in a cache.
     """
 
     queued: int = 0
@@ -55,6 +55,7 @@ class WorkerFigures:
             self.misses += 1
             self.reasons[lookup.reason] += 1
             self.spent = self.spent.plus(lookup.cost)
+            self.saved = self.saved.plus(lookup.found)
 
     def add(self, other: WorkerFigures) -> None:
         """Add the figures of another."""

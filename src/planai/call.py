@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 
+from planai.bills import Bills
 from planai.cost import Cost
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
@@ -53,6 +54,7 @@ class Scope:
         desk: answers what workers ask of their run; None outside of one.
         aborted: ids of the calls that were told to end.
         is_stopping: whether all of them were.
+        bills: what models were paid.
     """
 
     cache_mode: CacheMode | None = None
@@ -60,6 +62,7 @@ class Scope:
     desk: Any = None
     aborted: set[int] = field(default_factory=set)
     is_stopping: bool = False
+    bills: Bills = field(default_factory=Bills)
 
 
 class Call(NamedTuple):
@@ -114,6 +117,7 @@ class Activation:
         outputs: what was published so far; it is released when the call ends well.
         lookup: see `Finished`.
         cost: tokens and dollars that were spent so far, besides time.
+        found: what parts of the work took at first that were found in a cache, and so cost nothing now.
         source: the id under which the outputs are stored, if they are: what is computed from them remembers it.
         notes: what the worker wants to remember until the call ends.
         call: the call of a run; None outside of one.
@@ -128,6 +132,7 @@ class Activation:
         "_token",
         "call",
         "cost",
+        "found",
         "lookup",
         "notes",
         "outputs",
@@ -153,6 +158,7 @@ class Activation:
         self.outputs: list[Output] = []
         self.lookup: Lookup | None = None
         self.cost = Cost()
+        self.found = Cost()
         self.source = ""
         self.notes: dict[str, Any] = {}
         self._route = route

@@ -19,7 +19,8 @@
     └── ModelError
         ├── MissingDependency (ImportError)  a package that is installed only on request
         ├── ModelUnavailable              no key, no server, no model file
-        ├── BudgetExceeded                asking would go beyond a limit that was set
+        ├── RequestTooLong                more tokens than max_input_tokens; it was not sent
+        ├── BudgetExceeded                asking might cost more than max_cost_usd; the run ends
         └── InvalidAnswer                 refused, cut off, or still not valid after asking again
 
 Ctrl-C is a plain ``KeyboardInterrupt``, so that it ends a program as it always does.
@@ -118,8 +119,12 @@ class ModelUnavailable(ModelError):
     """The model cannot be reached: no key, no server, or no model file."""
 
 
+class RequestTooLong(ModelError):
+    """A request has more tokens than `max_input_tokens`; it was not sent."""
+
+
 class BudgetExceeded(ModelError):
-    """Asking the model would go beyond a limit that was set; it was not asked."""
+    """Asking the model might cost more than is left of `max_cost_usd`; it was not asked, and the run ends."""
 
 
 class InvalidAnswer(ModelError):

@@ -37,6 +37,7 @@ class Lookup:
         reason: why it was a miss.
         waited: whether the call waited for another that computed the same.
         stored: bytes that were stored; 0 for nothing.
+        found: what parts of a miss took at first that were found in a cache, such as the response of a model.
         stale: whether the hit was older than its time to live, and is computed again in the background.
     """
 
@@ -46,6 +47,7 @@ class Lookup:
     waited: bool = False
     stored: int = 0
     stale: bool = False
+    found: Cost = FREE
 
 
 class Submitted(NamedTuple):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from functools import partial
 from typing import Any, Literal, cast, get_args
 
+from planai.bills import Bills
 from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
@@ -54,12 +56,12 @@ class Graph(ServedGraph):
     def __init__(self, name: str = "Graph", strict: bool = False) -> None:
         super().__init__(name, strict)
         self._result: RunResult | None = None
-        self._prepared: Callable[[tuple[Executor, int | None], CacheMode | None], Run] | None = None
+        self._prepared: Callable[[tuple[Executor, int | None], Scope], Run] | None = None
         self._doubted: set[str] = set()
 
     # ---- run
 
-    def run(
+    def run(  # noqa: PLR0913 - PlanAI's parameters, and those of a run
         self,
         initial_tasks: InitialTasks,
         run_dashboard: bool = False,
@@ -71,6 +73,7 @@ class Graph(ServedGraph):
         executor: ExecutorName | Executor = "threads",
         raise_on_failure: bool = False,
         cache_mode: CacheMode | None = None,
+        max_cost_usd: float | Decimal | None = None,
     ) -> RunResult:
         """Run the graph over `initial_tasks` until nothing is left to do.
 
@@ -88,6 +91,8 @@ class Graph(ServedGraph):
                 the other in this thread, for tests, those of async workers included.
             raise_on_failure: raise `RunFailed` at the end when a call failed for good.
             cache_mode: how caches are used by workers that do not say so themselves: see `CachedTaskWorker`.
+            max_cost_usd: US dollars that models may be paid. Before an answer might pass the limit, the run ends: what
+                is being asked is waited for, `RunResult.interrupted` is True, and `RunResult.remarks` tells why.
 
         Returns:
             Outputs, failures and figures.
@@ -97,11 +102,12 @@ class Graph(ServedGraph):
             RunFailed: see `raise_on_failure`; it carries the result.
             KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
-        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), cache_mode)
+        scope = _scope(cache_mode, max_cost_usd)
+        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), scope)
         self._open(Service(run))
         return self._execute(run, initial_tasks, partial(execute, run), raise_on_failure)
 
-    async def arun(
+    async def arun(  # noqa: PLR0913 - as above
         self,
         initial_tasks: InitialTasks,
         run_dashboard: bool = False,
@@ -113,6 +119,7 @@ class Graph(ServedGraph):
         executor: ExecutorName | Executor = "threads",
         raise_on_failure: bool = False,
         cache_mode: CacheMode | None = None,
+        max_cost_usd: float | Decimal | None = None,
     ) -> RunResult:
         """Run the graph as `run` does, while the caller's event loop goes on. For the arguments, see `run`.
 
@@ -136,7 +143,8 @@ class Graph(ServedGraph):
         Raises:
             asyncio.CancelledError: it was cancelled.
         """
-        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), cache_mode)
+        scope = _scope(cache_mode, max_cost_usd)
+        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), scope)
         self._open(Service(run))
 
         def go(announce: Announce) -> RunResult:
@@ -149,7 +157,7 @@ class Graph(ServedGraph):
     ) -> None:
         """Validate the graph, and let work be added; `execute` then runs it. For the arguments, see `run`."""
         self._prepared = partial(self._new_run, run_dashboard, display_terminal)
-        self._open(Service(self._prepared(_way("threads", 64, 256), None)))
+        self._open(Service(self._prepared(_way("threads", 64, 256), _scope(None))))
 
     def execute(self, initial_tasks: InitialTasks) -> RunResult:
         """Run what `prepare` has validated.
@@ -167,7 +175,7 @@ class Graph(ServedGraph):
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
         service = self.service
         if service is None or service.has_begun:
-            service = self._open(Service(self._prepared(_way("threads", 64, 256), None)))
+            service = self._open(Service(self._prepared(_way("threads", 64, 256), _scope(None))))
         go = partial(self._execute, service.run, initial_tasks, service.execute, raise_on_failure=False)
         return go() if self._dispatcher is None else cast("RunResult", self._dispatcher.lead(self, go))
 
@@ -214,14 +222,13 @@ class Graph(ServedGraph):
         run_dashboard: bool,
         display_terminal: bool | None,
         way: tuple[Executor, int | None],
-        cache_mode: CacheMode | None,
+        scope: Scope,
     ) -> Run:
         if run_dashboard:
             warnings.warn("planai has no dashboard in this version: the terminal shows the run instead", stacklevel=3)
         shown = sys.stderr.isatty() if display_terminal is None else display_terminal and sys.stderr.isatty()
         plan, observer = make_plan(self.wires), Progress(self.name) if shown else Reporter()
         executor, in_flight = way
-        scope = _scope(cache_mode)
         return open_run(plan, executor, observer, scope, max_concurrency=in_flight, entries=self.wires.entries)
 
     def _execute(
@@ -256,11 +263,14 @@ class Graph(ServedGraph):
             observer.doubted(self.name, new, self.describe())
 
 
-def _scope(cache_mode: CacheMode | None) -> Scope:
+def _scope(cache_mode: CacheMode | None, max_cost_usd: float | Decimal | None = None) -> Scope:
     if cache_mode is not None and cache_mode not in get_args(CacheMode):
         modes = ", ".join(map(repr, get_args(CacheMode)))
         raise ConfigurationError(f"there is no cache_mode {cache_mode!r}: choose one of {modes}")
-    return Scope(cache_mode or mode_of_environment())
+    if max_cost_usd is not None and not max_cost_usd >= 0:
+        raise ConfigurationError(f"max_cost_usd is {max_cost_usd!r}: pass US dollars, 0 or more")
+    limit = None if max_cost_usd is None else Decimal(str(max_cost_usd))
+    return Scope(cache_mode or mode_of_environment(), bills=Bills(limit))
 
 
 def _way(chosen: ExecutorName | Executor, max_workers: int, max_concurrency: int) -> tuple[Executor, int | None]:

@@ -23,7 +23,7 @@ from planai import (
     Task,
     tool,
 )
-from planai.errors import BudgetExceeded, ModelUnavailable
+from planai.errors import ModelUnavailable, RequestTooLong
 from planai.llm.client import Answer, Request, ToolCall
 from planai.llm.offline import OfflineModel
 from planai.testing import ScriptedLLM, run_inline
@@ -343,7 +343,7 @@ def test_a_long_request_is_refused_before_it_is_sent() -> None:
     llm = ScriptedLLM([])
     worker = Plain(llm=llm, max_input_tokens=100)
     (failed,) = run_inline(worker, Document(text="word " * 200)).failures
-    assert isinstance(failed.error, BudgetExceeded)
+    assert isinstance(failed.error, RequestTooLong)
     assert "about 297 tokens" in str(failed.error)
     assert "max_input_tokens is 100" in str(failed.error)
     assert llm.requests == []

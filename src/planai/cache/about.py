@@ -17,6 +17,9 @@ PROFILES = "profiles of "
 QUESTIONS = "questions of "
 """Begins the names of the spaces that tell which look-ups in the provenance decide the answer at a key."""
 
+RESPONSES = "planai.llm:responses"
+"""The space of what models have said. What that cost is also a part of what the answers made of it cost."""
+
 QUARANTINE = "quarantine"
 """The space to which damaged entries are moved: under ``space + newline + key``, with the reason as `about`."""
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from planai.cache.about import PROFILES, QUARANTINE
+from planai.cache.about import PROFILES, QUARANTINE, RESPONSES
 from planai.cache.inspect import Entry, is_hidden
 from planai.cache.store import Store
 from planai.cost import Cost
@@ -64,10 +64,13 @@ def stats(store: Store, now: float) -> list[Stats]:
 
 
 def total(rows: list[Stats]) -> Stats:
-    """Return the sum of all workers' figures, under an empty name."""
+    """Return the sum of all workers' figures, under an empty name.
+
+    What the responses of models cost is not added: the answers that workers made of them have it, too.
+    """
     cost, saved = Cost(), Cost()
     for row in rows:
-        cost, saved = cost.plus(row.cost), saved.plus(row.saved)
+        cost, saved = cost if row.worker == RESPONSES else cost.plus(row.cost), saved.plus(row.saved)
     return Stats(
         worker="",
         entries=sum(row.entries for row in rows),

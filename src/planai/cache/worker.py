@@ -258,12 +258,13 @@ class CachedTaskWorker(FlyingTaskWorker):
         activation = need_activation("a call")
         yield Blocking(partial(self._before, key))
         yield from self._traced(task)
-        cost = activation.notes["cost"] = activation.cost.plus(Cost(activation.elapsed))
+        cost = activation.cost.plus(Cost(activation.elapsed))
+        activation.notes["cost"] = cost.plus(activation.found)  # what it is worth, whoever has paid for it
         found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
         if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
             yield Blocking(partial(self._keep, key, activation.outputs))
         if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup.cost = cost
+            activation.lookup.cost, activation.lookup.found = cost, activation.found
 
     def _before(self, key: str) -> None:
         """Note what has to be known of the cache as it is before an answer is computed."""

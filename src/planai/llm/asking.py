@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from planai.bills import Bills
 from planai.cost import FREE, Cost
-from planai.errors import BudgetExceeded, InvalidAnswer, ModelUnavailable
-from planai.flow import Blocking, Flow
+from planai.errors import InvalidAnswer, ModelUnavailable, RequestTooLong
+from planai.flow import Blocking, Flow, Until
+from planai.llm.budget import Budget
 from planai.llm.client import LLM, Answer, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.tools import Tool, run_tool
@@ -105,6 +107,7 @@ class Conversation(Generic[T]):
         keeper: where rounds are kept.
         spend: is told of each answer that was paid for.
         find: is told of each answer that was kept.
+        budget: who says whether an answer may be paid for.
         on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
             before is void.
     """
@@ -118,6 +121,7 @@ class Conversation(Generic[T]):
     keeper: Keeper = field(default_factory=Keeper)
     spend: Callable[[LLM, Answer], None] = lambda _, __: None
     find: Callable[[LLM, Said], None] = lambda _, __: None
+    budget: Budget = field(default_factory=lambda: Budget(Bills()))
     on_chunk: OnChunk | None = None
 
     def ask(self, request: Request) -> Flow[T]:
@@ -183,8 +187,7 @@ class Conversation(Generic[T]):
             while True:
                 if turns and self.on_chunk is not None:
                     self.on_chunk("")
-                answer: Answer = yield Ask(llm, request.then(*turns), self.on_chunk)
-                self.spend(llm, answer)
+                answer = yield from self._paid(llm, request.then(*turns))
                 self._require_whole(llm, answer)
                 answers.append(answer)
                 turns.append(answer.as_turn())
@@ -199,6 +202,18 @@ class Conversation(Generic[T]):
                 turns.append(Message("user", correction(outcome.problem)))
         finally:
             self.keeper.end(llm, request)
+
+    def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
+        """Ask, where that may be paid for."""
+        dollars = self.budget.most(llm, request)
+        while not self.budget.reserve(dollars, llm):
+            yield Until(self.budget.when_released)
+        try:
+            answer: Answer = yield Ask(llm, request, self.on_chunk)
+            self.spend(llm, answer)
+        finally:
+            self.budget.release(dollars)
+        return answer
 
     def _judged(self, turn: Message) -> Outcome[T]:
         return Outcome(None) if turn.calls else self.accept(turn.text)
@@ -238,12 +253,12 @@ def require_room(who: str, request: Request, limit: int | None) -> None:
     """Make sure that a request has no more than `limit` tokens, as far as these can be counted without the model.
 
     Raises:
-        BudgetExceeded: it has more; nothing was sent.
+        RequestTooLong: it has more; nothing was sent.
     """
     if limit is None:
         return
     count = token_estimate(request)
     if count > limit:
-        raise BudgetExceeded(
+        raise RequestTooLong(
             f"{who!r} would send about {count} tokens, and max_input_tokens is {limit}: shorten the input, or raise it"
         )

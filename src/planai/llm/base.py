@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from planai.call import current_activation
-from planai.cost import FREE, Cost
+from planai.bills import Bills
+from planai.call import Activation, current_activation
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
+from planai.llm.budget import Budget, usage_of
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.prompt import SYSTEM
@@ -89,6 +90,7 @@ class BaseLLMTaskWorker(TaskWorker):
 
     def converse(self, rendered: Rendered, task: Any, accept: Callable[[str], Outcome[T]], retries: int) -> Flow[T]:
         """Return the flow that asks until `accept` makes a value of what the model says."""
+        activation = current_activation()
         require_room(self.name, rendered.request, self.max_input_tokens)
         conversation: Conversation[T] = Conversation(
             who=self.name,
@@ -100,6 +102,7 @@ class BaseLLMTaskWorker(TaskWorker):
             keeper=self.keeper(task),
             spend=self.spend,
             find=self.find,
+            budget=Budget(Bills() if activation is None else activation.scope.bills),
             on_chunk=self.handle_stream if self.stream else None,
         )
         return conversation.ask(rendered.request)
@@ -113,10 +116,14 @@ class BaseLLMTaskWorker(TaskWorker):
         activation = current_activation()
         if activation is not None:
             activation.cost = activation.cost.plus(cost_of([answer], 0.0))
+            activation.scope.bills.spend(self._payer(activation), usage_of(answer))
 
     def find(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept."""
         activation = current_activation()
         if activation is not None:
-            known: Cost = activation.notes.get("found", FREE)
-            activation.notes["found"] = known.plus(said.cost)
+            activation.found = activation.found.plus(said.cost)
+            activation.scope.bills.save(self._payer(activation), said.cost)
+
+    def _payer(self, activation: Activation) -> str:
+        return self.name if activation.call is None else activation.call.worker

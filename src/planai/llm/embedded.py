@@ -91,6 +91,10 @@ class EmbeddedModel:
             "seed": self.seed,
         }
 
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal:
+        """Return 0: nobody is paid."""
+        return Decimal(0)
+
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Answer `request`, constrained by its schema. Tools and pictures are none of its business."""
         if self._pid != os.getpid():

@@ -10,6 +10,7 @@ from typing import Any
 
 from planai.errors import MissingDependency
 from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.prices import price_of
 
 
 @dataclass(eq=False)
@@ -77,6 +78,10 @@ class ForeignModel:
                 f"asking {self.model_name!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
             ) from error
         return transport
+
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
+        """Return what so many tokens would cost in US dollars; None where nobody knows."""
+        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
 
     def variables(self) -> tuple[str, ...]:
         """Return nothing: the provider's own error names its variable."""

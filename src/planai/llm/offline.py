@@ -47,6 +47,10 @@ class OfflineModel:
         """Return nothing: there are none."""
         return {}
 
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal:
+        """Return 0: nobody is paid."""
+        return Decimal(0)
+
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Make up an answer, seeded with all that is told."""
         told = repr((self.model_name, [(turn.role, turn.text) for turn in request.messages], sorted(request.settings)))

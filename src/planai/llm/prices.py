@@ -38,3 +38,33 @@ def cost_of_tokens(prices: Mapping[str, Decimal], *, tokens_in: int, tokens_out:
     """
     fresh = (tokens_in - cached) * prices["input"] + cached * prices.get("cached", prices["input"])
     return (fresh + tokens_out * prices["output"]) / _MILLION
+
+
+def price_of(
+    provider: str, model_name: str, tokens_in: int, tokens_out: int, prices: Mapping[str, Decimal] | None = None
+) -> Decimal | None:
+    """Return what tokens of a model would cost in US dollars; None where nobody knows.
+
+    >>> price_of("openai", "gpt-4o", 1_000_000, 0) > 0, price_of("nobody", "nothing", 1, 1)
+    (True, None)
+
+    Args:
+        provider: whose model.
+        model_name: which.
+        tokens_in: of the request.
+        tokens_out: of the answer.
+        prices: as `checked` returns them; None for the list of genai-prices.
+    """
+    if prices is not None:
+        return cost_of_tokens(prices, tokens_in=tokens_in, tokens_out=tokens_out)
+    from genai_prices import Usage, calc_price  # noqa: PLC0415 - a quarter of a second of CPU
+
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
+    try:
+        return calc_price(usage, model_ref=model_name, provider_id=_LISTED.get(provider, provider)).total_price
+    except (LookupError, ValueError):
+        return None
+
+
+_LISTED = {"gemini": "google"}
+"""What providers are called in the list, where that is another name."""

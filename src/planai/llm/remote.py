@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from planai.errors import MissingDependency, ModelUnavailable
 from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.prices import price_of
 
 Api = Literal["chat", "responses"]
 """Which of OpenAI's two protocols is spoken."""
@@ -113,6 +114,10 @@ class RemoteModel:
                 f"asking {self.provider!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
             ) from error
         return transport
+
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
+        """Return what so many tokens would cost in US dollars; None where nobody knows."""
+        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
 
     def variables(self) -> tuple[str, ...]:
         """Return the names of the variables with the key; the first that is set counts."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from planai.cache.about import About, load_about
+from planai.cache.about import RESPONSES, About, load_about
 from planai.cache.answer import Answer as KeptAnswer
 from planai.cache.cache import Cache
 from planai.cache.codec import Codec
@@ -28,7 +28,7 @@ from planai.llm.asking import Keeper, Said
 from planai.llm.client import LLM, Answer, Message, Request, ToolCall
 from planai.llm.request_key import Asked, key_of_request, shown
 
-SPACE = "planai.llm:responses"
+SPACE = RESPONSES
 """What the responses of all models are called in stores, where the answers of workers have the worker's name."""
 
 _OWNER = "asked by"

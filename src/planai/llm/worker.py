@@ -97,7 +97,8 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Ask the model, and publish its answer; to be awaited in an ``async def`` of a subclass.
 
         Raises:
-            BudgetExceeded: the request is longer than `max_input_tokens`.
+            RequestTooLong: it has more tokens than `max_input_tokens`.
+            BudgetExceeded: the answer might cost more than the run may spend.
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """

@@ -13,6 +13,7 @@ from queue import Empty
 from typing import Any
 
 from planai.call import Call, Scope
+from planai.errors import BudgetExceeded
 from planai.events import (
     Aborted,
     Closing,
@@ -60,6 +61,7 @@ class Run:
         keeps_history: whether somebody may ask what has happened.
         thread: which one the loop runs in; 0 before it does.
         is_over: is set when the run has ended.
+        ends_for: why nothing more is begun, though something is left to do; empty as long as that is not so.
     """
 
     plan: Plan
@@ -80,6 +82,7 @@ class Run:
     pending: deque[Call] = field(default_factory=deque)
     alarms: Alarms = field(default_factory=Alarms)
     stuck: set[int] = field(default_factory=set)
+    ends_for: str = ""
 
     def go(self, initial: Iterator[tuple[TaskWorker, Task]]) -> None:
         """Feed events and initial tasks until nothing is left to do.
@@ -90,8 +93,11 @@ class Run:
         more = True
         while True:
             self.interrupts.check()
-            while more and self.state.hungry:
+            while more and self.state.hungry and not self.ends_for:
                 more = self._submit_next(initial)
+            if self.ends_for and self.state.idle:
+                self.must_stop = True
+                return None
             if self.state.idle and not more and self.desk.close(unless=self._goes_on):
                 return self.interrupts.check()
             self._handle(self._next_event())
@@ -146,6 +152,9 @@ class Run:
             self._handle(self.inbox.get())
 
     def _handle(self, event: Event) -> None:
+        if type(event) is Failed and isinstance(event.error, BudgetExceeded):
+            self._begin_nothing_more(str(event.error))
+            event = Aborted(event.call, event.worker)  # it has done nothing wrong
         if self.keeps_history:
             self._remember(event)
         if self.scope.aborted:
@@ -157,6 +166,14 @@ class Run:
             self.lanes.submit(self.pending.popleft())
         if self.state.orders:
             self._carry_out()
+
+    def _begin_nothing_more(self, why: str) -> None:
+        """Let what runs come to its end, and begin nothing else."""
+        if not self.ends_for:
+            self.ends_for = why
+            self.state.handle(Stopped())
+            self.state.give_back([*self.pending, *self.lanes.discard()])
+            self.pending.clear()
 
     def _is_for_the_loop(self, event: Event) -> bool:
         """Do what an event asks of the loop, and tell whether that is all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from planai.bills import Bill
 from planai.board import WorkerFigures
 from planai.cost import Cost
 from planai.provenance import ProvenanceChain
@@ -85,6 +86,7 @@ class RunResult:
         aborted: calls whose work was aborted before they were made, or ended.
         total: the figures of all workers together.
         remarks: what workers say of the run as a whole.
+        bills: what the models of each worker were paid, whether it has a cache or not; failed calls included.
     """
 
     outputs: list[Task]
@@ -96,6 +98,15 @@ class RunResult:
     aborted: int = 0
     total: WorkerFigures = field(default_factory=WorkerFigures)
     remarks: list[str] = field(default_factory=list)
+    bills: Mapping[str, Bill] = field(default_factory=dict)
+
+    @property
+    def bill(self) -> Bill:
+        """What models were paid in all."""
+        total = Bill()
+        for bill in self.bills.values():
+            total = total.plus(bill)
+        return total
 
     @property
     def ok(self) -> bool:

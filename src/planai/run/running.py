@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from queue import Empty
 
 from planai.call import Scope
@@ -169,5 +169,13 @@ def _result(run: Run, began: float, total: int | None, *, interrupted: bool) -> 
         unfinished=state.dropped + state.running + never_submitted,
         aborted=state.aborted,
         total=state.board.total(),
-        remarks=[remark for worker in dict.fromkeys(run.plan.workers.values()) for remark in worker.remarks(run.scope)],
+        bills=run.scope.bills.by_worker(),
+        remarks=list(_remarks(run)),
     )
+
+
+def _remarks(run: Run) -> Iterator[str]:
+    if run.ends_for:
+        yield run.ends_for
+    for worker in dict.fromkeys(run.plan.workers.values()):
+        yield from worker.remarks(run.scope)

@@ -1,0 +1,146 @@
+"""Bills: what the models of a run were paid, worker by worker, and the limit that it must not pass."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from planai.cost import FREE, Cost
+from planai.errors import BudgetExceeded
+
+_NOTHING = Decimal(0)
+
+
+class Usage(NamedTuple):
+    """What answers of models took.
+
+    Attributes:
+        answers: how many.
+        input_tokens: tokens of the requests, cached ones included.
+        output_tokens: tokens of the answers.
+        cached_tokens: tokens of the requests that the provider had in a cache of its own.
+        dollars: US dollars, as far as prices are known.
+        unpriced: answers of models whose price nobody knows; what they cost is not in `dollars`.
+        priced: the date of the latest prices, as ``"2026-01-31"``.
+    """
+
+    answers: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    dollars: Decimal = _NOTHING
+    unpriced: int = 0
+    priced: str = ""
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum of both."""
+        return Usage(
+            self.answers + other.answers,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.dollars + other.dollars,
+            self.unpriced + other.unpriced,
+            max(self.priced, other.priced),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one worker's models took, and what was saved.
+
+    Attributes:
+        spent: what was paid for in this run.
+        saved: what kept responses took at first, which did not have to be asked for again. What whole answers of
+            workers saved is counted by `RunCache.saved`.
+    """
+
+    spent: Usage = field(default_factory=Usage)
+    saved: Cost = FREE
+
+    def plus(self, other: Bill) -> Bill:
+        """Return the sum of both."""
+        return Bill(self.spent.plus(other.spent), self.saved.plus(other.saved))
+
+    def __str__(self) -> str:
+        spent = self.spent
+        text = f"{spent.answers} answers, {spent.input_tokens} + {spent.output_tokens} tokens, ${spent.dollars:.4f}"
+        return text + (f", and {spent.unpriced} answers of unknown price" if spent.unpriced else "")
+
+
+@dataclass(slots=True)
+class Bills:
+    """The bills of a run. Safe for threads.
+
+    Attributes:
+        limit: US dollars that the run may spend at most; None for any number.
+    """
+
+    limit: Decimal | None = None
+    _bills: dict[str, Bill] = field(default_factory=dict)
+    _reserved: Decimal = _NOTHING
+    _waiting: list[Callable[[], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def spend(self, worker: str, usage: Usage) -> None:
+        """Add what an answer took."""
+        self._add(worker, Bill(spent=usage))
+
+    def save(self, worker: str, cost: Cost) -> None:
+        """Add what was kept, and did not have to be asked for."""
+        self._add(worker, Bill(saved=cost))
+
+    def by_worker(self) -> dict[str, Bill]:
+        """Return the bill of each worker that has one."""
+        with self._lock:
+            return dict(self._bills)
+
+    def total(self) -> Bill:
+        """Return the sum over all workers."""
+        total = Bill()
+        for bill in self.by_worker().values():
+            total = total.plus(bill)
+        return total
+
+    def reserve(self, dollars: Decimal, what: str) -> bool:
+        """Set aside what an answer may cost at most, until `release`; tell whether that was possible just now.
+
+        It is not while what others have set aside may still be given back; `when_released` tells when to try again.
+
+        Raises:
+            BudgetExceeded: it would not be possible then either.
+        """
+        with self._lock:
+            spent = sum((bill.spent.dollars for bill in self._bills.values()), _NOTHING)
+            if self.limit is None or spent + self._reserved + dollars <= self.limit:
+                self._reserved += dollars
+                return True
+            if self._reserved:
+                return False
+        raise BudgetExceeded(
+            f"the run has spent ${spent:.4f} of max_cost_usd={self.limit}, and {what} may cost ${dollars:.4f}: "
+            "it ends here; what cached workers computed is kept, and will be replayed"
+        )
+
+    def release(self, dollars: Decimal) -> None:
+        """Give back what was set aside: what the answer cost is spent by now."""
+        with self._lock:
+            self._reserved -= dollars
+            waiting, self._waiting[:] = list(self._waiting), []
+        for callback in waiting:
+            callback()
+
+    def when_released(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, from any thread, when something was given back; at once if nothing is set aside."""
+        with self._lock:
+            if self._reserved:
+                self._waiting.append(callback)
+                return
+        callback()
+
+    def _add(self, worker: str, bill: Bill) -> None:
+        with self._lock:
+            self._bills[worker] = self._bills.get(worker, Bill()).plus(bill)

@@ -1,0 +1,74 @@
+"""Budget: whether an answer may be paid for, by what it may cost at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from planai.bills import Bills, Usage
+from planai.errors import ConfigurationError
+from planai.llm.client import LLM, Answer, Request
+from planai.llm.prompt import token_estimate
+
+OUTPUT_TOKENS = 4096
+"""So long an answer is reckoned with where ``max_tokens`` sets no limit."""
+
+_INPUT_MARGIN = Decimal("1.5")
+
+
+def usage_of(answer: Answer) -> Usage:
+    """Return what an answer took."""
+    return Usage(
+        answers=1,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_tokens=answer.cached_tokens,
+        dollars=answer.dollars or Decimal(0),
+        unpriced=int(answer.dollars is None),
+        priced=answer.priced,
+    )
+
+
+class Budget:
+    """What a run may still spend, for one who asks models."""
+
+    def __init__(self, bills: Bills) -> None:
+        self._bills = bills
+
+    def most(self, llm: LLM, request: Request) -> Decimal:
+        """Return the US dollars that an answer may cost at most; 0 in a run that may spend any number.
+
+        The tokens of the request are estimated, with half as many again for safety.
+
+        Raises:
+            ConfigurationError: the run has a limit, and nobody knows the price of the model.
+        """
+        if self._bills.limit is None:
+            return Decimal(0)
+        settings = {**llm.settings(), **request.settings}
+        tokens_out = int(settings.get("max_tokens") or OUTPUT_TOKENS)
+        price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
+        found = None if price is None else price(int(token_estimate(request) * _INPUT_MARGIN), tokens_out)
+        if found is None:
+            raise ConfigurationError(
+                f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
+                'llm_from_config, as in prices={"input": 0.5, "output": 2.0} per million tokens'
+            )
+        return found
+
+    def reserve(self, dollars: Decimal, llm: LLM) -> bool:
+        """Set `dollars` aside, and tell whether that was possible just now.
+
+        Raises:
+            BudgetExceeded: it is not, and will not be.
+        """
+        return self._bills.limit is None or self._bills.reserve(dollars, f"the next answer of {llm.model_name!r}")
+
+    def release(self, dollars: Decimal) -> None:
+        """Give back what was set aside."""
+        if self._bills.limit is not None:
+            self._bills.release(dollars)
+
+    def when_released(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when something was given back."""
+        self._bills.when_released(callback)

@@ -1,0 +1,148 @@
+"""What models of a run are paid, and the limit that it does not pass: through a server on loopback."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm.openai_server import OpenAIServer, answer, completion, failure
+from llm.workers import Analysis, Analyze, Document, make, model
+from planai import Graph, LLMTaskWorker
+from planai.bills import Bill, Bills, Usage
+from planai.errors import BudgetExceeded, ConfigurationError
+from planai.testing import run_inline
+
+PRICES = {"input": 1_000_000, "output": 0}  # a dollar for each token of a request: 11 for each answer of the server
+
+
+class Plain(LLMTaskWorker):
+    prompt = "Analyze it."
+    llm_input_type = Document
+    output_types = [Analysis]
+
+
+@pytest.fixture
+def running_server() -> Any:
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: OpenAIServer) -> OpenAIServer:
+    running_server.fallback = lambda _: answer(insight="x")
+    return running_server
+
+
+def documents(count: int) -> list[Document]:
+    return [Document(text=str(number)) for number in range(count)]
+
+
+def test_a_run_tells_what_its_models_were_paid(server: OpenAIServer) -> None:
+    result = run_inline(Plain(llm=model(server, prices={"input": 1, "output": 2})), *documents(3))
+    spent = result.bills["Plain"].spent
+    assert (spent.answers, spent.input_tokens, spent.output_tokens, spent.unpriced) == (3, 33, 21, 0)
+    assert spent.dollars == Decimal(33 + 2 * 21) / 1_000_000
+    assert len(spent.priced) == len("2026-01-31")
+    assert result.bill.spent == spent
+
+
+def test_an_unknown_price_is_not_nothing(server: OpenAIServer) -> None:
+    spent = run_inline(Plain(llm=model(server)), *documents(2)).bill.spent
+    assert (spent.dollars, spent.unpriced, spent.priced) == (Decimal(0), 2, "")
+    assert "and 2 answers of unknown price" in str(Bill(spent))
+
+
+def test_what_came_to_nothing_was_paid_for_all_the_same(server: OpenAIServer) -> None:
+    server.fallback = lambda _: completion("no JSON")
+    result = run_inline(Plain(llm=model(server), max_validation_retries=1), *documents(1))
+    assert (len(result.failures), result.bill.spent.answers) == (1, 2)
+
+
+def test_an_error_of_the_server_costs_nothing(server: OpenAIServer) -> None:
+    server.fallback = lambda _: failure(400)
+    assert run_inline(Plain(llm=model(server)), *documents(1)).bill.spent == Usage()
+
+
+def test_spent_and_saved_are_never_mixed(server: OpenAIServer, tmp_path: Path) -> None:
+    class Edited(Analyze):
+        cache_name = "edited"
+
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            self.publish_work(Analysis(insight=response.insight * 2))
+
+    llm = model(server, prices=PRICES)
+    first, edited, again = (
+        run_inline(make(server, tmp_path, kind, llm=llm), Document(text="a")) for kind in (Analyze, Edited, Edited)
+    )
+    assert first.bill.spent.dollars == Decimal(11)
+    assert (first.bill.saved.dollars, first.cache.saved.dollars) == (0, 0)
+    assert (edited.bill.spent, edited.bill.saved.dollars) == (Usage(), 11)
+    assert (edited.cache.spent.dollars, edited.cache.saved.dollars) == (0, 11)
+    assert (again.bill.spent, again.bill.saved.dollars, again.cache.saved.dollars) == (Usage(), 0, 11)
+
+
+# ---- the limit
+
+
+def spend_at_most(server: OpenAIServer, dollars: float, count: int, worker: Any = None, **settings: Any) -> Any:
+    chosen = worker or Plain(llm=model(server, prices=PRICES, max_tokens=10))
+    graph = Graph(name="limited")
+    graph.add_workers(chosen).set_sink(chosen, Analysis)
+    pairs = [(chosen, task) for task in documents(count)]
+    return graph.run(pairs, max_cost_usd=dollars, display_terminal=False, **settings)
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_a_run_ends_before_it_spends_more_than_it_may(server: OpenAIServer, executor: Any) -> None:
+    result = spend_at_most(server, 200, 50, executor=executor)
+    assert 100 < result.bill.spent.dollars <= 200
+    assert len(result.outputs) == result.bill.spent.answers == len(server.seen)
+    assert (result.failures, result.interrupted, result.ok) == ([], True, False)
+    assert "the run has spent $" in result.remarks[0]
+    assert len(result.outputs) + result.unfinished + result.aborted == 50
+
+
+def test_a_run_that_may_spend_enough_goes_on_to_its_end(server: OpenAIServer) -> None:
+    result = spend_at_most(server, 11 * 20 + 100, 20)
+    assert (len(result.outputs), result.ok) == (20, True)
+
+
+def test_what_was_answered_before_the_limit_is_kept(server: OpenAIServer, tmp_path: Path) -> None:
+    def worker() -> Any:
+        return make(server, tmp_path, llm=model(server, prices=PRICES, max_tokens=10))
+
+    counts = [len(spend_at_most(server, 150, 20, worker()).outputs) for _ in range(4)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[1] < 20
+    assert len(spend_at_most(server, 1000, 20, worker()).outputs) == 20
+    assert len(server.seen) == 20
+
+
+def test_a_limit_needs_a_price(server: OpenAIServer) -> None:
+    result = spend_at_most(server, 1, 1, Plain(llm=model(server)))
+    (failed,) = result.failures
+    assert isinstance(failed.error, ConfigurationError)
+    assert "nobody knows the price of 'm'" in str(failed.error)
+    assert server.seen == []
+
+
+def test_a_limit_is_no_negative_number(server: OpenAIServer) -> None:
+    with pytest.raises(ConfigurationError, match="max_cost_usd is -1"):
+        spend_at_most(server, -1, 1)
+
+
+def test_what_is_set_aside_comes_back() -> None:
+    bills, called = Bills(Decimal(10)), []
+    assert bills.reserve(Decimal(8), "a")
+    assert not bills.reserve(Decimal(8), "b")
+    bills.when_released(lambda: called.append(1))
+    bills.spend("w", Usage(dollars=Decimal(1)))
+    bills.release(Decimal(8))
+    assert called == [1]
+    assert bills.reserve(Decimal(8), "b")
+    bills.release(Decimal(8))
+    with pytest.raises(BudgetExceeded, match=r"spent \$1.0000 of max_cost_usd=10, and c may cost \$9.5000"):
+        bills.reserve(Decimal("9.5"), "c")
