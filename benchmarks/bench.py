@@ -25,7 +25,7 @@ from rich.table import Table
 
 WORKLOADS = Path(__file__).with_name("workloads.py")
 LARGE = 100_000
-STAGES = {"stages": 3, "chain5": 5, "chain40": 40, "cached": 3, "sleep": 1, "import": 1}
+STAGES = {"stages": 3, "chain5": 5, "chain40": 40, "cached": 3, "async-cached": 3, "import": 1}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ CASES = [
     Case("cached", 10_000, "cold: everything is computed and stored"),
     Case("cached", 10_000, "warm: in a new process, nothing is computed", warm=True),
     Case("sleep", 200, "200 tasks of 0.2 s under defaults"),
+    Case("async256", 2_000, "2,000 async calls of 0.2 s, 256 in flight", for_peer=False),
+    Case("async1000", 2_000, "the same, 1,000 in flight", for_peer=False),
+    Case("async10000", 10_000, "10,000 async calls of 2 s, all at once", for_peer=False),
+    Case("async-cached", 10_000, "cold, the cached worker async", for_peer=False),
+    Case("async-cached", 10_000, "warm", warm=True, for_peer=False),
     Case("import", 3, "import planai"),
 ]
 Rows = dict[tuple[str, Case], dict[str, float]]
@@ -62,7 +67,7 @@ def measure(python: str, case: Case, folder: str) -> dict[str, Any]:
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)  # some write logs there
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    expected = 0 if case.warm else (case.n if case.name == "cached" else row["computed"])
+    expected = 0 if case.warm else (case.n if "cached" in case.name else row["computed"])
     if row["outputs"] != case.n or row["computed"] != expected:
         sys.stderr.write(f"{python}: {case.name} {case.n}: {row['outputs']} outputs, {row['computed']} computed\n")
     return row
@@ -87,7 +92,7 @@ def measure_all(pythons: dict[str, str], repeats: int) -> Rows:
 
 def per_stage(row: dict[str, float], case: Case) -> float:
     """Return CPU microseconds for one stage run."""
-    return row["cpu_s"] / case.n / STAGES[case.name] * 1e6
+    return row["cpu_s"] / case.n / STAGES.get(case.name, 1) * 1e6
 
 
 def table_of(rows: Rows, peer: bool) -> Table:

@@ -29,6 +29,7 @@ from typing import Any
 CALLS = itertools.count()  # next() is atomic, so worker threads may share it
 
 HEADER = """
+import asyncio
 from typing import List, Type
 from planai import CachedTaskWorker, Graph, Task, TaskWorker
 """
@@ -42,7 +43,7 @@ WORKER = """
 class Worker{i}({base}):
     output_types: List[Type[Task]] = [Task{out}]
 
-    def consume_work(self, task: Task{i}) -> None:
+    {define} consume_work(self, task: Task{i}) -> None:
         {body}
         self.publish_work(Task{out}(value=task.value + 1), input_task=task)
 """
@@ -59,11 +60,15 @@ print("\\n" + json.dumps([wall, cpu, peak]))
 
 @dataclass(frozen=True)
 class Shape:
-    """A linear graph: how many workers, and what its middle one is and does before publishing."""
+    """A linear graph: how many workers, and what its middle one is and does before publishing.
+
+    With `in_flight`, the middle worker is async, and so many of its calls wait at once.
+    """
 
     depth: int
     cached: bool = False
     body: str = "next(CALLS)"
+    in_flight: int = 0
 
 
 SHAPES: dict[str, Shape] = {
@@ -72,6 +77,10 @@ SHAPES: dict[str, Shape] = {
     "chain40": Shape(40),
     "cached": Shape(3, cached=True),
     "sleep": Shape(1, body="next(CALLS); time.sleep(0.2)"),
+    "async256": Shape(1, body="next(CALLS); await asyncio.sleep(0.2)", in_flight=256),
+    "async1000": Shape(1, body="next(CALLS); await asyncio.sleep(0.2)", in_flight=1_000),
+    "async10000": Shape(1, body="next(CALLS); await asyncio.sleep(2)", in_flight=10_000),
+    "async-cached": Shape(3, cached=True, body="next(CALLS); await asyncio.sleep(0)", in_flight=256),
 }
 
 
@@ -86,7 +95,9 @@ def source(shape: Shape) -> str:
     for i in range(shape.depth):
         middle = i == shape.depth // 2
         base = "CachedTaskWorker" if middle and shape.cached else "TaskWorker"
-        parts.append(WORKER.format(i=i, out=i + 1, base=base, body=shape.body if middle else "pass"))
+        define = "async def" if middle and shape.in_flight else "def"
+        body = shape.body if middle else "pass"
+        parts.append(WORKER.format(i=i, out=i + 1, base=base, body=body, define=define))
     return "".join(parts)
 
 
@@ -112,8 +123,9 @@ def run_graph(name: str, n: int, cache_dir: str) -> dict[str, Any]:
     graph, first = build(SHAPES[name], cache_dir)
     before = peak_kb()
     tasks = [(first, globals()["Task0"](value=i)) for i in range(n)]
+    settings = {"max_concurrency": SHAPES[name].in_flight} if SHAPES[name].in_flight else {}
     wall, cpu = time.perf_counter(), time.process_time()
-    graph.run(initial_tasks=tasks, display_terminal=False, run_dashboard=False)
+    graph.run(initial_tasks=tasks, display_terminal=False, run_dashboard=False, **settings)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     grown = (peak_kb() - before) / n
     return figures(name, n, wall, cpu, grown, len(graph.get_output_tasks()), next(CALLS))

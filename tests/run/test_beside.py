@@ -235,7 +235,7 @@ def test_what_waits_is_not_begun_and_what_was_computed_is_stored(tmp_path: Path)
         seen.append(task.value)
 
     again = graph_of(worker := CachedWork(action=go_on, cache_dir=tmp_path)).run(tasks_for(worker, 3))
-    assert (again.cache_hits, again.cache_misses, seen) == (1, 2, [0, 1, 1, 2])
+    assert (again.cache_hits, again.cache_misses, sorted(seen[2:])) == (1, 2, [1, 2])
 
 
 def test_calls_in_threads_have_their_grace_and_cancelled_again_it_does_not_wait() -> None:

@@ -8,27 +8,24 @@ from functools import partial
 from typing import Any
 
 from planai.cache.answer import Hit
-from planai.cache.background import in_background
 from planai.cache.bundle import Bundle, Published
-from planai.cache.flying import FlyingTaskWorker, as_owner
+from planai.cache.computing import ComputingTaskWorker
 from planai.cache.key import key_of
-from planai.cache.keyed import library_classes
-from planai.cache.manual import ByHand, by_hand
+from planai.cache.manual import ByHand
 from planai.cache.migrating import can_migrate, may_be_migrated
-from planai.cache.reads import load_read, private_keys, read_of
+from planai.cache.reads import load_read, private_keys
 from planai.cache.reasons import MISFIT, REFRESH, REJECTED
-from planai.call import Activation, Router, need_activation
+from planai.call import Router, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
-from planai.events import Lookup, Output
-from planai.executors.event_loop import shared_loop
+from planai.events import Lookup
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.join import JoinedTaskWorker
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import Task
 from planai.worker import Foreseen, TaskWorker, check_published
 
 
-class CachedTaskWorker(FlyingTaskWorker):
+class CachedTaskWorker(ComputingTaskWorker):
     """A worker whose answers are kept on disk under everything that decides them.
 
     A call whose key is known publishes what was published then, without running ``consume_work``. A ``consume_work``
@@ -56,11 +53,8 @@ class CachedTaskWorker(FlyingTaskWorker):
             from its code.
     """
 
-    cache_automatic: bool | None = None
-
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.__dict__["_by_hand"] = self._find_by_hand()
         if isinstance(self, JoinedTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} is a join and cached, which this version does not know: "
@@ -89,12 +83,6 @@ class CachedTaskWorker(FlyingTaskWorker):
         activation = need_activation(f"publishing from {self.name!r}")
         for output in task.outputs:
             activation.publish(output.task, input_task, output.consumer)  # type: ignore[arg-type]
-
-    @property
-    def looks_by_hand(self) -> bool:
-        """Whether ``consume_work`` itself looks answers up."""
-        hand: ByHand = self.__dict__["_by_hand"]
-        return hand.looks
 
     @property
     def computes_in_replay(self) -> bool:
@@ -182,7 +170,7 @@ class CachedTaskWorker(FlyingTaskWorker):
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
 
         def find() -> Flow[bool]:
-            found: bool = yield Blocking(lambda: self._is_there_now(key) and self._replay(key, waited=True))
+            found: bool = yield Blocking(partial(self._replay_or_begin, key))
             return found
 
         return self._once(key, partial(self._compute, key, task), find)
@@ -248,42 +236,12 @@ class CachedTaskWorker(FlyingTaskWorker):
             return False
         return self._may_be_there(key) and self.has(key)
 
-    def _consume(self, task: Task) -> Flow[None]:
-        """Let the worker's own code compute; what it returns of an ``async def`` is awaited."""
-        pending = self.consume_work(task)
-        if pending is not None:
-            yield pending
-
-    def _compute(self, key: str, task: Task) -> Flow[None]:
-        activation = need_activation("a call")
-        yield Blocking(partial(self._before, key))
-        yield from self._traced(task)
-        cost = activation.cost.plus(Cost(activation.elapsed))
-        activation.notes["cost"] = cost.plus(activation.found)  # what it is worth, whoever has paid for it
-        found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
-        if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
-            yield Blocking(partial(self._keep, key, activation.outputs))
-        if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup.cost, activation.lookup.found = cost, activation.found
-
-    def _before(self, key: str) -> None:
-        """Note what has to be known of the cache as it is before an answer is computed."""
-        activation = need_activation("a call")
-        if "generation" not in activation.notes:
-            activation.notes["generation"] = self.get_cache().generation()
-        if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup.reason = self._reason(key, activation.lookup.reason)
-
-    def _traced(self, task: Task) -> Flow[None]:
-        before = snapshot(task)
-        self._start_trace(task)
-        try:
-            yield from self._consume(task)
-        finally:
-            self._end_trace(task)
-            # Downstream sees the input as it came, as it does after a hit.
-            for name in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
-                object.__setattr__(task, name, getattr(before, name))
+    def _replay_or_begin(self, key: str) -> bool:
+        """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
+        if self._is_there_now(key) and self._replay(key, waited=True):
+            return True
+        self._get_ready(key)
+        return False
 
     def _replay(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, and tell whether there was one."""
@@ -312,59 +270,3 @@ class CachedTaskWorker(FlyingTaskWorker):
         if hit is not None and hit.stale and self.mode() in ("read_write", "refresh"):
             self._renew(key, activation.tasks[0])
         return True
-
-    def _renew(self, key: str, task: Task) -> None:
-        """Compute a stale answer again in the background, unless somebody does."""
-        flights, name = self._flights(), f"{self.space}\0{key}"
-        if flights.begin(name):
-            copy = set_lineage(snapshot(task), lineage_of(task))
-            in_background(partial(self._compute_outside, key, copy), lambda: flights.end(name), self.warn)
-
-    def _compute_outside(self, key: str, task: Task) -> None:
-        def compute() -> Flow[None]:
-            with Activation(self, (task,), self.outside_router()) as activation:
-                activation.notes["ttl"] = self._ttl_of(task)
-                self.get_cache_key(task)
-                yield from as_owner(self._compute(key, task))
-
-        if self.is_async:
-            shared_loop().wait_for(go_along(compute()))
-        else:
-            go_through(compute())
-
-    def _keep(self, key: str, outputs: list[Output]) -> None:
-        """Store what was published; whatever happens, the run goes on with it."""
-        task = need_activation("a call").tasks[0]
-        injected = lineage_of(task).injected is not self._origin(task).injected
-        if injected or any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
-            self.warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
-            return
-        if any(lineage_of(out.task).private_state != self._expected_state(task) for out in outputs):
-            self.warn("attaches private state to what it publishes, which a replay could not: it is not cached")
-            return
-        if any("#" in (out.consumer or "") for out in outputs):
-            self.warn("publishes for one of several consumers of the same name, which an entry might mix up: not kept")
-            return
-        single = len(outputs) == 1 and outputs[0].consumer is None
-        value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
-        try:
-            self.save_to_cache(key, value)
-        except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
-            self.warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
-
-    def _origin(self, task: Task) -> Lineage:
-        """Return what was known of the input when it came."""
-        origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
-        return origin
-
-    def _expected_state(self, task: Task) -> dict[str, Any] | None:
-        """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
-        origin = self._origin(task)
-        trace = need_activation("a call").notes.get("trace")
-        taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
-        return {name: item for name, item in (origin.private_state or {}).items() if name not in taken} or None
-
-    def _find_by_hand(self) -> ByHand:
-        if self.cache_automatic is not None:
-            return ByHand(not self.cache_automatic, not self.cache_automatic)
-        return by_hand(type(self), "consume_work", library_classes(type(self)))
