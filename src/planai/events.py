@@ -169,9 +169,14 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A call has taken longer than it may."""
+    """A call has taken longer than it may.
+
+    Attributes:
+        beginning: which one: a call that was parked begins again.
+    """
 
     call: int
+    beginning: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Calls:
         self._parked: dict[int, Call] = {}
         self._lent: set[int] = set()
         self._told: set[int] = set()
+        self._began: dict[int, int] = {}
         self._as_they_came: dict[int, tuple[Task, ...]] = {}
         self._ids = count(1)
         self._tries = {node.key: node.retry.count for node in plan.nodes.values() if node.retry.count}
@@ -98,6 +99,8 @@ class Calls:
         """Take note that a call runs no more; None for one that is not waited for any more."""
         call = self._running.pop(number, None)
         if call is not None:
+            if self._began:
+                self._began.pop(number, None)
             if self._lent and number in self._lent:
                 self._lent.discard(number)
             else:

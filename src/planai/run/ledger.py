@@ -52,12 +52,18 @@ class Ledger:
 
     Attributes:
         ended: marked nodes that have ended, for the run to take out.
+        abandoned: live nodes below which nothing goes on.
     """
 
     def __init__(self) -> None:
         self.ended: list[Provenance] = []
+        self.abandoned: set[Provenance] = set()
         self._alive: dict[Provenance, int] = {}
         self._waiting: dict[Provenance, Waiting] = {}
+
+    def is_abandoned(self, node: Provenance) -> bool:
+        """Tell whether nothing goes on at `node`, since it or one above it was abandoned."""
+        return bool(self.abandoned) and any(node.is_below(each) for each in self.abandoned)
 
     def is_alive(self, node: Provenance) -> bool:
         """Tell whether something keeps `node` alive."""
@@ -94,6 +100,7 @@ class Ledger:
                 del self._waiting[current]
                 if waiting.is_marked:
                     self.ended.append(current)
+                self.abandoned.discard(current)
             del self._alive[current]
             current = current.parent
         return None
@@ -130,12 +137,15 @@ class Ledger:
         else:
             worker = next(iter(waiting.watchers))
             due = Due(worker, (waiting.watchers.pop(worker),), notice=True)
-        if not (waiting.groups or waiting.spoiled or waiting.watchers or waiting.is_marked):
+        is_empty = not (waiting.groups or waiting.spoiled or waiting.watchers)
+        if is_empty and not waiting.is_marked and node not in self.abandoned:
             del self._waiting[node]
         return due
 
     def abandon(self, node: Provenance) -> None:
-        """Let nobody have a turn any more at `node`, or at one below it."""
+        """Let nobody have a turn any more at `node`, or at one below it, as long as it is alive."""
+        self._at(node)  # so that its end is seen
+        self.abandoned.add(node)
         for each, waiting in self._waiting.items():
             if each.is_below(node):
                 waiting.groups.clear()

@@ -116,15 +116,16 @@ class RunState(Calls):
         if event.start is not None:
             self._watch(Watched((event.start.worker, event.start.index), event.start))
 
-    def _began(self, event: Began) -> None:
+    def _begin(self, event: Began) -> None:
         call = self._running.get(event.call)
         timeout = None if call is None else self._plan.nodes[call.worker].timeout
         if timeout is not None:
-            self.orders.append(Alarm(Expired(event.call), timeout))
+            beginning = self._began[event.call] = next(self._ids)
+            self.orders.append(Alarm(Expired(event.call, beginning), timeout))
 
     def _expire(self, event: Expired) -> None:
         call = self._running.get(event.call)
-        if call is not None and call.id not in self._told:
+        if call is not None and self._began.get(event.call) == event.beginning:
             node = self._plan.nodes[call.worker]
             self.orders.append(Tell(call.id, keeps_thread=not node.is_async))
             timeout = node.timeout or 0.0
@@ -148,15 +149,13 @@ class RunState(Calls):
 
     def _abandon(self, event: Abandoned) -> None:
         node = self._ledger.find(event.step)
-        if node is not None and node not in self.traffic.abandoned:
+        if node is not None and node not in self._ledger.abandoned:
             self._abandon_below(node)
         self.orders.append(Answer(event.answer, node is not None))
 
     def _abandon_below(self, node: Provenance) -> None:
         self._ledger.hold(node)
-        self._ledger.mark(node)
         self._ledger.abandon(node)
-        self.traffic.abandoned.add(node)
         parked = [call for call in self._parked.values() if call.scope.is_below(node)]
         for call in parked:
             del self._parked[call.id]
@@ -171,7 +170,6 @@ class RunState(Calls):
     def _take_leave(self) -> None:
         """Let the loop forget what has ended."""
         for node in self._ledger.ended:
-            self.traffic.abandoned.discard(node)
             self.orders.append(Ended((node.worker, node.index)))
         self._ledger.ended.clear()
 
@@ -184,7 +182,7 @@ class RunState(Calls):
         Watched: _watch,
         Unwatched: _unwatch,
         Abandoned: _abandon,
-        Began: _began,
+        Began: _begin,
         Expired: _expire,
         Lent: _lend,
         Returned: _return,

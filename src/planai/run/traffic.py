@@ -26,7 +26,6 @@ class Traffic:
         outputs: what the sinks collected, in the order in which it arrived.
         starts: the numbers of first steps; whoever takes one may be in any thread.
         revived: nodes that were kept alive for joins alone, and are to be released.
-        abandoned: nodes below which nothing goes on.
     """
 
     def __init__(
@@ -39,7 +38,6 @@ class Traffic:
         self.outputs: list[Task] = []
         self.starts = count(1)
         self.revived: list[Provenance] = []
-        self.abandoned: set[Provenance] = set()
         self._plan = plan
         self._ledger = ledger
         self._queue = queue
@@ -64,12 +62,8 @@ class Traffic:
         )
         self._send(output.task, lineage, output.targets)
 
-    def is_abandoned(self, provenance: Provenance) -> bool:
-        """Tell whether nothing goes on below `provenance`."""
-        return bool(self.abandoned) and any(provenance.is_below(node) for node in self.abandoned)
-
     def _send(self, published: Task, lineage: Lineage, targets: tuple[str, ...]) -> None:
-        if self.abandoned and self.is_abandoned(lineage.provenance):
+        if self._ledger.abandoned and self._ledger.is_abandoned(lineage.provenance):
             return
         for number, target in enumerate(targets):
             # Each gets a copy of its own: one that changes it does not change it for the others.
