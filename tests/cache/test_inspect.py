@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 
 from cache.samples import CODEC, COUNT, DAY, NOW, PRICE, about, digest_of, profile, put, put_profile
@@ -17,6 +20,7 @@ from planai.cache.inspect import (
     sources,
 )
 from planai.cache.prune import Pruned, Rules, prune, remove, select
+from planai.cache.shown import short_text
 from planai.cache.stats import stats
 from planai.cache.store import Record, Store
 from planai.cache.verify import verify
@@ -64,7 +68,7 @@ FILTERS = {
     "text of a value": (Filter(text="NEW"), ["new"]),
     "text of a class": (Filter(text="receipt"), ["big"]),
     "field": (Filter(input_field=("name", "old")), ["old"]),
-    "field as Python writes it": (Filter(input_field=("rows", "two")), ["big"]),
+    "field with a text": (Filter(input_field=("rows", "two")), ["big"]),
     "no such field": (Filter(input_field=("rowz", "2")), []),
     "both": (Filter(worker="Count", younger_than=DAY), ["new"]),
 }
@@ -74,8 +78,28 @@ FILTERS = {
 def test_filters(store: Store, wanted: Filter, expected: list[str]) -> None:
     put(store, "old", age=2 * DAY)
     put(store, "new")
-    put(store, "big", bytes(5000), worker=PRICE, input="shop.stock:Receipt", fields={"name": "big", "rows": "'two'"})
+    put(
+        store,
+        "big",
+        bytes(5000),
+        worker=PRICE,
+        input="shop.stock:Receipt",
+        fields={"name": "big", "rows": short_text("two")},
+    )
     assert names(store, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        *(("it's", "it's"), ('"a"', '"a"'), ("a", '"a"'), ("x" * 500, "x" * 500), (2, "2"), (True, "True")),
+        *((Path("a.txt"), "a.txt"), (Decimal("1.10"), "1.10"), ([1, "a"], "[1, 'a']"), (None, "None")),
+    ],
+)
+def test_a_field_is_found_by_what_people_type_for_it(store: Store, value: object, typed: str) -> None:
+    put(store, "a", fields={"name": "a", "field": short_text(value)})
+    put(store, "b", fields={"name": "b", "field": short_text("something else")})
+    assert names(store, Filter(input_field=("field", typed))) == ["a"]
 
 
 def test_an_entry_is_found_by_the_beginning_of_its_key_or_id(store: Store) -> None:

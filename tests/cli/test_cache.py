@@ -19,11 +19,13 @@ import pytest
 
 from cache.samples import CODEC, COUNT, DAY, NOW, PRICE, about, digest_of, profile, put_profile
 from cache.samples import put as put_sample
+from planai import CachedTaskWorker, Task
 from planai.cache.about import QUARANTINE
 from planai.cache.store import Record
 from planai.cache.stores.disk import DiskStore
 from planai.cli.app import main
 from planai.cost import Cost
+from planai.testing import run_inline
 
 COMMAND = [sys.executable, "-c", "from planai.cli.app import main; main()", "cache"]
 MANY = 100_000
@@ -43,6 +45,17 @@ ENTRY = [
     "hits",
     "cost",
 ]
+
+
+class Word(Task):
+    text: str
+
+
+class Shout(CachedTaskWorker):
+    output_types = [Word]
+
+    def consume_work(self, task: Word) -> None:
+        self.publish_work(Word(text=task.text.upper()))
 
 
 class Done(NamedTuple):
@@ -350,6 +363,13 @@ def test_rm_by_worker_and_field(store: DiskStore, run: Run) -> None:
     assert run("rm", "--worker", "Count") == Done(1, "", "planai: no entry is wanted: nothing was removed\n")
     assert run("rm", digest_of("d"), "--worker", "Count").code == 1
     assert listed(run("ls", "--json")) == ["d"]
+
+
+def test_fields_of_what_a_worker_has_stored_are_found(folder: Path, run: Run) -> None:
+    run_inline(Shout(cache_dir=folder), Word(text="hello"), Word(text="bye"))
+    (entry,) = run("ls", "--field", "text=hello", "--json").json
+    assert run("rm", "--field", "text=hello").code == 0
+    assert entry["key"] not in [one["key"] for one in run("ls", "--json").json]
 
 
 @pytest.mark.parametrize("said", ["y\n", "n\n", ""])

@@ -13,6 +13,7 @@ from typing import Any
 
 from planai.cache.about import PROFILES, QUARANTINE, QUESTIONS, About, Profile, load_about, load_profile
 from planai.cache.payload import readable
+from planai.cache.shown import short_text
 from planai.cache.store import Info, Record, Store
 from planai.cost import Cost
 from planai.errors import CacheError
@@ -301,8 +302,9 @@ def _words(fields: dict[str, str]) -> Iterator[str]:
 
 
 def _has_field(about: About, name: str, value: str) -> bool:
-    """Tell whether a field has a value, as it is or as Python writes it."""
-    return name in about.fields and about.fields[name] in (value, repr(value))
+    """Tell whether a field has a value: as it is shown, or a text, or what is made of one, such as a path."""
+    shown = about.fields.get(name)
+    return shown is not None and (shown in (value, short_text(value)) or shown.endswith(f"({value!r})"))
 
 
 def _choices(found: list[Entry]) -> str:
