@@ -55,6 +55,7 @@ class Scope:
         aborted: ids of the calls that were told to end.
         is_stopping: whether all of them were.
         bills: what models were paid.
+        depth: how many calls that others may wait for, one inside the other, wait for this run themselves.
     """
 
     cache_mode: CacheMode | None = None
@@ -63,6 +64,7 @@ class Scope:
     aborted: set[int] = field(default_factory=set)
     is_stopping: bool = False
     bills: Bills = field(default_factory=Bills)
+    depth: int = field(default_factory=lambda: depth_here())  # noqa: PLW0108 - which is defined below
 
 
 class Call(NamedTuple):
@@ -238,6 +240,16 @@ _current: ContextVar[Activation | None] = ContextVar("planai_activation", defaul
 
 current_activation: Callable[[], Activation | None] = _current.get
 """Returns the call that runs in this thread, or None."""
+
+
+inside: ContextVar[int] = ContextVar("planai_inside", default=0)
+"""How many calls that others may wait for, one inside the other, are being made here; 0 also in threads of theirs."""
+
+
+def depth_here() -> int:
+    """Return the `Scope.depth` of a run that begins here."""
+    activation = _current.get()
+    return max(inside.get(), 0 if activation is None else activation.scope.depth)
 
 
 def need_activation(what: str) -> Activation:

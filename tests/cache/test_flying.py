@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from planai import CachedTaskWorker, Graph, Task
 from planai.cache.flight import LOCK_FILE
 from planai.cache.opening import overriding
+from planai.run.result import RunResult
 from planai.testing import run_inline
 from planai.testing.fixtures import FixtureStore
 
@@ -92,3 +94,71 @@ def test_fixtures_leave_nothing_in_the_workers_own_folder(tmp_path: Path, mode: 
         assert run_inline(Show(cache_dir=tmp_path / "cache"), Number(value=1)).ok
     assert not (tmp_path / "cache" / LOCK_FILE).exists()
     assert not (tmp_path / "cache").exists()
+
+
+class Crossing(CachedTaskWorker):
+    """Asks, while it computes one answer, for the other, by a run of its own; once each."""
+
+    output_types = [Word]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.started = {1: threading.Event(), 2: threading.Event()}
+
+    def other(self, task: Number) -> Number | None:
+        """Return what else to ask for, when both answers are being computed."""
+        other, own = self.started[3 - task.value], self.started[task.value]
+        if own.is_set():
+            return None
+        own.set()
+        assert other.wait(10)
+        return Number(value=3 - task.value)
+
+    def consume_work(self, task: Number) -> None:
+        if other := self.other(task):
+            graph_of(self).run([(self, other), (self, other)], raise_on_failure=True)
+        self.publish_work(Word(text=str(task.value)))
+
+
+class CrossingOnTheLoop(Crossing):
+    async def consume_work(self, task: Number) -> None:  # type: ignore[override]
+        if other := await asyncio.to_thread(self.other, task):
+            await graph_of(self).arun([(self, other), (self, other)], raise_on_failure=True)
+        self.publish_work(Word(text=str(task.value)))
+
+
+@pytest.mark.parametrize("kind", [Crossing, CrossingOnTheLoop])
+def test_calls_that_ask_for_each_others_answers_wait_for_nobody_for_ever(tmp_path: Path, kind: type[Crossing]) -> None:
+    worker, results = kind(cache_dir=tmp_path), list[RunResult]()
+
+    def go() -> None:
+        results.append(graph_of(worker).run([(worker, Number(value=value)) for value in (1, 2, 1, 2)]))
+
+    running = threading.Thread(target=go, daemon=True)
+    running.start()
+    running.join(20)
+    (result,) = results
+    assert result.outputs == [Word(text=text) for text in "1212"]
+    assert (result.cache.hits, result.cache.misses) == (2, 2)
+
+
+class Down(CachedTaskWorker):
+    """Counts down, by a run of its own for each step."""
+
+    output_types = [Word]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.computed: list[int] = []
+
+    def consume_work(self, task: Number) -> None:
+        self.computed.append(task.value)
+        if task.value:
+            graph_of(self).run([(self, Number(value=task.value - 1)) for _ in range(5)], raise_on_failure=True)
+        self.publish_work(Word(text=str(task.value)))
+
+
+def test_calls_that_are_as_deep_inside_of_others_compute_once(tmp_path: Path) -> None:
+    worker = Down(cache_dir=tmp_path)
+    graph_of(worker).run([(worker, Number(value=3)) for _ in range(5)], raise_on_failure=True)
+    assert worker.computed == [3, 2, 1, 0]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from planai.cache.flight import Flights
 from planai.cache.migrating import MigratingTaskWorker
 from planai.cache.opening import open_flights, override
-from planai.call import Park, need_activation
+from planai.call import Park, inside, need_activation
 from planai.flow import Flow, Until
-
-_computing: ContextVar[bool] = ContextVar("planai_computing", default=False)
 
 
 class FlyingTaskWorker(MigratingTaskWorker):
@@ -25,13 +22,15 @@ class FlyingTaskWorker(MigratingTaskWorker):
     def _once(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
         """Compute, unless somebody else does just now, and then find what that has stored.
 
-        Who computes already waits for nobody, lest two that wait for each other wait for ever. Whoever has become the
-        one to compute looks again: the answer may have been stored since it was asked for.
+        Who computes already waits for nobody, lest two that wait for each other wait for ever; for the same reason the
+        calls of a run that it makes wait only for such as are as deep inside of others as they are. Whoever has become
+        the one to compute looks again: the answer may have been stored since it was asked for.
         """
-        flights, name = self._flights(), f"{self.space}\0{key}"
-        if _computing.get():
+        if inside.get():
             yield from compute()
             return
+        depth = need_activation("a call").scope.depth
+        flights, name = self._flights(), f"{self.space}\0{key}" + (f"\0{depth}" if depth else "")
         owns = False
         try:
             while not (owns := flights.begin(name)):
@@ -61,8 +60,8 @@ class FlyingTaskWorker(MigratingTaskWorker):
 
 def as_owner(compute: Flow[None]) -> Flow[None]:
     """Compute, and wait meanwhile for nobody else who computes."""
-    token = _computing.set(True)
+    token = inside.set(need_activation("a call").scope.depth + 1)
     try:
         yield from compute
     finally:
-        _computing.reset(token)
+        inside.reset(token)
