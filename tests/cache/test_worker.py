@@ -784,3 +784,17 @@ def test_plain_models_and_secrets_are_told_apart(folder: str) -> None:
     worker = Take(cache_dir=folder)
     assert figures(run_inline(worker, Holder(inner=Inner(value=1)))) == (0, 1)
     assert figures(run_inline(worker, Holder(inner=Inner(value=2)))) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["_compute", "_consume", "_keep", "_look", "_migrate", "_once", "_origin"])
+def test_helpers_of_a_worker_may_have_plain_names(folder: str, name: str) -> None:
+    class Helped(Base):
+        output_types = [Word]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(getattr(self, name)(task))
+
+    setattr(Helped, name, lambda self, task: Word(text=str(task.value)))
+    worker = Helped(cache_dir=folder, cache_code=False)
+    result = run_inline(worker, Number(value=1), Number(value=1))
+    assert (result.outputs, result.cache_hits) == ([Word(text="1")] * 2, 1)

@@ -16,7 +16,7 @@ import pytest
 from planai import Graph, InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker, RunResult, Task, TaskWorker
 from planai.call import Call
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
-from planai.events import Aborted, Event, Finished
+from planai.events import Aborted, Event, Failed, Finished
 from planai.executors import ThreadExecutor
 from planai.executors.aio import AioExecutor
 from planai.executors.event_loop import shared_loop
@@ -154,6 +154,15 @@ def test_a_call_that_ends_well_though_it_was_told_to_end_has_ended_well() -> Non
     assert began.wait(WAIT)
     driven.executor.cancel()
     assert driven.events(1) == [Finished(0, "W", (), 0.0)]
+
+
+def test_a_call_posts_an_event_even_if_performing_it_raises() -> None:
+    async def fail(call: Call) -> None:
+        raise LookupError("gone")
+
+    driven = Driven(fail)
+    driven.submit(2)
+    assert [str(event.error) for event in driven.events(2) if isinstance(event, Failed)] == ["gone"] * 2
 
 
 def test_calls_that_the_loop_has_not_taken_are_given_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from planai import Graph, RunResult, Task, TaskWorker
+from planai import Graph, JoinedTaskWorker, RunResult, Task, TaskWorker
 from planai.executors import InlineExecutor, ThreadExecutor
 from planai.executors.event_loop import shared_loop
 from planai.plan import Limit
@@ -173,3 +174,54 @@ def test_plans_have_a_limit_for_each_lane_only_where_there_are_two() -> None:
     }
     lanes = Lanes(both, InlineExecutor(), None)
     assert (lanes.capacity, lanes.limited(both)) == (1, both)
+
+
+@pytest.mark.parametrize("kinds", ["".join(kinds) for kinds in itertools.product("sa", repeat=3)])
+@pytest.mark.parametrize("how", [{}, {"executor": "inline"}, {"max_workers": 2, "max_concurrency": 2}])
+def test_the_outputs_are_the_same_wherever_calls_are_made(kinds: str, how: dict[str, Any]) -> None:
+    """Two stages and a join, each in threads or on the loop; the first stage fails now and then, and tries again."""
+
+    async def fail_at_first(task: Number) -> None:
+        await asyncio.sleep(0)
+        if task.value % 3 == 0 and not task.retry_count:
+            raise LookupError("try again")
+
+    class Split(Blocks):
+        num_retries = 1
+
+        def consume_work(self, task: Number) -> None:
+            if task.value % 3 == 0 and not task.retry_count:
+                raise LookupError("try again")
+            for number in range(3):
+                self.publish_work(Number(value=10 * task.value + number))
+
+    class SplitOnLoop(Waits):
+        num_retries = 1
+
+        async def consume_work(self, task: Number) -> None:
+            await fail_at_first(task)
+            for number in range(3):
+                self.publish_work(Number(value=10 * task.value + number))
+
+    class Join(JoinedTaskWorker):
+        output_types = [Number]
+
+        def consume_work_joined(self, tasks: list[Number]) -> None:
+            self.publish_work(Number(value=sum(task.value for task in tasks)))
+
+    class JoinOnLoop(JoinedTaskWorker):
+        output_types = [Number]
+
+        async def consume_work_joined(self, tasks: list[Number]) -> None:
+            await asyncio.sleep(0)
+            self.publish_work(Number(value=sum(task.value for task in tasks)))
+
+    split = Split() if kinds[0] == "s" else SplitOnLoop()
+    middle = Blocks() if kinds[1] == "s" else Waits(enter=lambda: asyncio.sleep(0))
+    join = Join() if kinds[2] == "s" else JoinOnLoop()
+    graph = Graph(name=kinds).add_workers(split, middle, join)
+    graph.set_dependency(split, middle).next(join).sink(Number)
+    result = graph.run(tasks_for((split, 20)), **how)
+    assert result.ok
+    assert numbers(result) == [30 * value + 3 for value in range(20)]
+    assert result.workers[split.name].retried == 7

@@ -39,26 +39,26 @@ class ComputingTaskWorker(FlyingTaskWorker):
         hand: ByHand = self.__dict__["_by_hand"]
         return hand.looks
 
-    def _consume(self, task: Task) -> Flow[None]:
+    def _consume_as_flow(self, task: Task) -> Flow[None]:
         """Let the worker's own code compute; what it returns of an ``async def`` is awaited."""
         pending = self.consume_work(task)
         if pending is not None:
             yield pending
 
-    def _compute(self, key: str, task: Task) -> Flow[None]:
+    def _compute_answer(self, key: str, task: Task) -> Flow[None]:
         activation = need_activation("a call")
         if "ready" not in activation.notes:
-            yield Blocking(partial(self._get_ready, key))
-        yield from self._traced(task)
+            yield Blocking(partial(self._begin_answer, key))
+        yield from self._consume_traced(task)
         cost = activation.cost.plus(Cost(activation.elapsed))
         activation.notes["cost"] = cost.plus(activation.found)  # what it is worth, whoever has paid for it
         found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
         if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
-            yield Blocking(partial(self._keep, key, activation.outputs))
+            yield Blocking(partial(self._keep_outputs, key, activation.outputs))
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.cost, activation.lookup.found = cost, activation.found
 
-    def _get_ready(self, key: str) -> None:
+    def _begin_answer(self, key: str) -> None:
         """Note what has to be known of the cache as it is before an answer is computed."""
         activation = need_activation("a call")
         activation.notes["ready"] = True
@@ -67,18 +67,18 @@ class ComputingTaskWorker(FlyingTaskWorker):
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.reason = self._reason(key, activation.lookup.reason)
 
-    def _traced(self, task: Task) -> Flow[None]:
+    def _consume_traced(self, task: Task) -> Flow[None]:
         before = snapshot(task)
         self._start_trace(task)
         try:
-            yield from self._consume(task)
+            yield from self._consume_as_flow(task)
         finally:
             self._end_trace(task)
             # Downstream sees the input as it came, as it does after a hit.
             for name in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
                 object.__setattr__(task, name, getattr(before, name))
 
-    def _renew(self, key: str, task: Task) -> None:
+    def _renew_answer(self, key: str, task: Task) -> None:
         """Compute a stale answer again in the background, unless somebody does."""
         flights, name = self._flights(), f"{self.space}\0{key}"
         if flights.begin(name):
@@ -90,17 +90,17 @@ class ComputingTaskWorker(FlyingTaskWorker):
             with Activation(self, (task,), self.outside_router()) as activation:
                 activation.notes["ttl"] = self._ttl_of(task)
                 self.get_cache_key(task)
-                yield from as_owner(self._compute(key, task))
+                yield from as_owner(self._compute_answer(key, task))
 
         if self.is_async:
             shared_loop().wait_for(go_along(compute()))
         else:
             go_through(compute())
 
-    def _keep(self, key: str, outputs: list[Output]) -> None:
+    def _keep_outputs(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
         task = need_activation("a call").tasks[0]
-        injected = lineage_of(task).injected is not self._origin(task).injected
+        injected = lineage_of(task).injected is not self._lineage_of_input(task).injected
         if injected or any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
             self.warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
             return
@@ -117,14 +117,14 @@ class ComputingTaskWorker(FlyingTaskWorker):
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
 
-    def _origin(self, task: Task) -> Lineage:
+    def _lineage_of_input(self, task: Task) -> Lineage:
         """Return what was known of the input when it came."""
         origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
         return origin
 
     def _expected_state(self, task: Task) -> dict[str, Any] | None:
         """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
-        origin = self._origin(task)
+        origin = self._lineage_of_input(task)
         trace = need_activation("a call").notes.get("trace")
         taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
         return {name: item for name, item in (origin.private_state or {}).items() if name not in taken} or None

@@ -19,7 +19,7 @@ class FlyingTaskWorker(MigratingTaskWorker):
     def _begin(self) -> dict[str, Any]:
         return super()._begin() | {"_flight": None}
 
-    def _once(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
+    def _compute_once(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
         """Compute, unless somebody else does just now, and then find what that has stored.
 
         Who computes already waits for nobody, lest two that wait for each other wait for ever; for the same reason the

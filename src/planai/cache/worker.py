@@ -99,7 +99,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             self.pre_consume_work(task)
         if self.is_async:
             return go_along(self._look_and_answer(task))
-        rest = self._look(task)  # a hit takes no generator
+        rest = self._look_up_answer(task)  # a hit takes no generator
         if rest is not None:
             go_through(rest)
         self.post_consume_work(task)
@@ -144,27 +144,27 @@ class CachedTaskWorker(ComputingTaskWorker):
             task.get_private_state(name)
 
     def _look_and_answer(self, task: Task) -> Flow[None]:
-        rest: Flow[None] | None = yield Blocking(partial(self._look, task))
+        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer, task))
         if rest is not None:
             yield from rest
         self.post_consume_work(task)
 
-    def _look(self, task: Task) -> Flow[None] | None:
+    def _look_up_answer(self, task: Task) -> Flow[None] | None:
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand"]
         mode = self.mode()
         if not self.should_cache(task):
             self._see_first(task)
-            return self._consume(task)
+            return self._consume_as_flow(task)
         if hand.looks and hand.stores:
             return self._let_it_answer(task)
         if mode == "off":
-            return self._consume(task)
+            return self._consume_as_flow(task)
         key = self._key(task)
         need_activation("a call").notes["ttl"] = self._ttl_of(task)  # asked once, of the task as it came
         if hand.looks:
-            return self._compute(key, task)
-        if self._replay(key) or self._migrate(key, task):
+            return self._compute_answer(key, task)
+        if self._replay(key) or self._migrate_answer(key, task):
             return None
         if mode == "replay" and not self.computes_in_replay:
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
@@ -173,7 +173,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             found: bool = yield Blocking(partial(self._replay_or_begin, key))
             return found
 
-        return self._once(key, partial(self._compute, key, task), find)
+        return self._compute_once(key, partial(self._compute_answer, key, task), find)
 
     def _see_first(self, task: Task) -> None:
         """See once in a run what counts in keys as it was at first, before a call without a key changes it."""
@@ -187,31 +187,31 @@ class CachedTaskWorker(ComputingTaskWorker):
         try:
             key = self._key(task)  # of the task as it comes
         except UnkeyableValue:  # which it may never ask for
-            yield from self._traced(task)
+            yield from self._consume_traced(task)
             return
         if self.mode() == "off":
-            yield from self._traced(task)
+            yield from self._consume_traced(task)
             return
 
         def find() -> Flow[bool]:
             found: bool = yield Blocking(partial(self._is_there_now, key))
             if found:
-                yield from self._traced(task)
+                yield from self._consume_traced(task)
             return found
 
         def compute() -> Flow[None]:
             yield Blocking(self._earlier_profiles)  # as they are before this is stored
             activation = need_activation("a call")
             activation.notes.pop("generation", None)  # it may clear its cache, and store then
-            yield from self._traced(task)
+            yield from self._consume_traced(task)
             if activation.lookup is not None and not activation.lookup.hit:
                 activation.lookup.reason = self._reason(key, activation.lookup.reason)
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
 
         if not (yield from find()):
-            yield from self._once(key, compute, find)
+            yield from self._compute_once(key, compute, find)
 
-    def _migrate(self, key: str, task: Task) -> bool:
+    def _migrate_answer(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
         if self.mode() == "refresh" or not any(map(can_migrate, self.output_types)):
             return False
@@ -227,7 +227,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             if self.has(earlier) and self._replay(earlier):
                 activation.source = self.answer_id(key)
                 activation.notes["cost"] = activation.lookup and activation.lookup.cost
-                self._keep(key, activation.outputs)
+                self._keep_outputs(key, activation.outputs)
                 return True
         return False
 
@@ -240,7 +240,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
         if self._is_there_now(key) and self._replay(key, waited=True):
             return True
-        self._get_ready(key)
+        self._begin_answer(key)
         return False
 
     def _replay(self, key: str, *, waited: bool = False) -> bool:
@@ -268,5 +268,5 @@ class CachedTaskWorker(ComputingTaskWorker):
             activation.lookup = Lookup(hit=False, reason=MISFIT)
             return False
         if hit is not None and hit.stale and self.mode() in ("read_write", "refresh"):
-            self._renew(key, activation.tasks[0])
+            self._renew_answer(key, activation.tasks[0])
         return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from planai.call import Call
 from planai.errors import ConfigurationError
-from planai.events import Aborted, Event
+from planai.events import Aborted, Event, Failed
 from planai.executors.base import Post
 from planai.executors.event_loop import shared_loop
 
@@ -86,7 +86,12 @@ class AioExecutor:
 
     def _ended(self, call: Call, task: asyncio.Task[Event]) -> None:
         del self._tasks[call.id]
-        self._post(Aborted(call.id, call.worker) if task.cancelled() else task.result())
+        if task.cancelled():
+            self._post(Aborted(call.id, call.worker))
+        elif (error := task.exception()) is not None:  # which performing does not let through, or a run would not end
+            self._post(Failed(call.id, call.worker, error, str(error), 0.0))
+        else:
+            self._post(task.result())
 
     def _take(self) -> Call | None:
         try:
