@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from planai.describing import Description
 from planai.desk import Desk, TaskStatusCallback
 from planai.errors import ConfigurationError
+from planai.planai_names import PlanAINames
 from planai.provenance import ProvenanceChain
 from planai.run.desk import UserRequestCallback
 from planai.run.dispatcher import Dispatcher
@@ -19,7 +19,7 @@ from planai.task import Task
 from planai.worker import TaskWorker
 
 
-class ServedGraph(Description, ABC):
+class ServedGraph(PlanAINames, ABC):
     """A description that knows its last run, so that work can be added to it from any thread."""
 
     def __init__(self, name: str, strict: bool) -> None:

@@ -273,6 +273,11 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             raise ConfigurationError(f"{type(self).__name__}.__init__ does not call super().__init__(**settings)")
         self.__dict__["_wirings"].append(wiring)
 
+    def set_graph(self, graph: Wiring) -> None:
+        """Remember the graph that the worker is in; ``graph.add_workers`` does so, too."""
+        if graph not in self.wirings:
+            self.attach(graph)
+
     @property
     def wirings(self) -> tuple[Wiring, ...]:
         """The graphs that the worker was added to."""
