@@ -1,0 +1,230 @@
+"""CachedModel: a model of pydantic-ai that says the same to the same request, and is paid for it once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_ai import ModelMessage, ModelResponse, ModelSettings, RunContext
+from pydantic_ai.messages import ModelMessagesTypeAdapter
+from pydantic_ai.models import (
+    CompletedStreamedResponse,
+    KnownModelName,
+    Model,
+    ModelRequestParameters,
+    StreamedResponse,
+)
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.usage import RequestUsage
+
+from planai.cache.about import RESPONSES, About
+from planai.cache.answer import Answer
+from planai.cache.canonical import canonical, digest
+from planai.cache.counters import CacheStats
+from planai.cache.opening import StoreName, override
+from planai.cache.shown import short_text
+from planai.cache.store import CacheMode, Store
+from planai.call import mode_of_environment
+from planai.errors import CacheMiss
+from planai.flow import Blocking, Flow, Until, go_along
+from planai.llm.request_key import Asked, deciding, whose
+from planai.llm.responses import cost_of, open_room
+from planai.llm.translate import answer_of
+
+_FORMAT = "pydantic-ai 1"
+_PASSING = frozenset(
+    {"timestamp", "run_id", "conversation_id", "metadata", "usage", "provider_response_id", "model_id"}
+)
+_DONE = frozenset({"stop", "tool_call"})
+_parameters: TypeAdapter[ModelRequestParameters] = TypeAdapter(ModelRequestParameters)
+
+
+class CachedModel(WrapperModel):
+    """Keeps what a model says under the request alone, for people who use pydantic-ai directly.
+
+    >>> import asyncio, tempfile
+    >>> from pydantic_ai import Agent
+    >>> from pydantic_ai.models.test import TestModel
+    >>> model = CachedModel(TestModel(custom_output_text="Paris"), cache=tempfile.mkdtemp())
+    >>> agent = Agent(model)
+    >>> [asyncio.run(agent.run("The capital of France?")).output for _ in range(3)]
+    ['Paris', 'Paris', 'Paris']
+    >>> model.cache_stats.misses, model.cache_stats.hits
+    (1, 2)
+
+    Equal requests at once, also of other threads and processes, are asked once. Answers that were refused or cut off
+    are not kept, nor are errors. A kept answer has no usage: nothing is paid for it.
+
+    Args:
+        wrapped: the model, or its name.
+        cache: the folder, or a `Store` of your own.
+        mode: see `CachedTaskWorker`; None leaves it to the environment variable PLANAI_CACHE_MODE.
+        ttl: seconds after which the model is asked again; None for never.
+        scope: such as a tenant: nobody gets an answer from another scope.
+        sample: which of several answers to the same request; 0 for the first.
+        cache_store: how entries are kept in the folder: ``"sqlite"``, ``"memory"`` or ``"diskcache"``.
+    """
+
+    def __init__(
+        self,
+        wrapped: Model | KnownModelName | str,
+        cache: str | Path | Store = "./cache",
+        *,
+        mode: CacheMode | None = None,
+        ttl: float | None = None,
+        scope: str = "",
+        sample: int = 0,
+        cache_store: StoreName = "sqlite",
+    ) -> None:
+        super().__init__(wrapped)
+        self._where = (cache, cache_store) if isinstance(cache, str | Path) else ("", cache)
+        self._room = open_room(*self._where)
+        self._given_mode, self._ttl = mode, ttl
+        self._asked = Asked(scope, sample)
+        self._refreshed: set[str] = set()
+
+    @property
+    def cache_stats(self) -> CacheStats:
+        """What the cache did: hits, misses, and what they saved and cost."""
+        return self._room.cache.stats
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Return what was said to this request before, or ask."""
+        asked = (messages, model_settings, model_request_parameters)
+        if self._mode() == "off":
+            return await super().request(*asked)
+        key = self._key(*asked)
+        found = await go_along(self._begin(key))
+        if found is not None:
+            return found
+        began = time.perf_counter()
+        try:
+            response = await super().request(*asked)
+            await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
+        finally:
+            self._end(key)
+        return response
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Yield what was said to this request before, as a stream, or ask for one; it is kept when it was read."""
+        asked = (messages, model_settings, model_request_parameters)
+        if self._mode() == "off":
+            async with super().request_stream(*asked, run_context) as stream:
+                yield stream
+            return
+        key = self._key(*asked)
+        found = await go_along(self._begin(key))
+        if found is not None:
+            yield CompletedStreamedResponse(
+                found, model_request_parameters=model_request_parameters, replay_events=True
+            )
+            return
+        began = time.perf_counter()
+        try:
+            async with super().request_stream(*asked, run_context) as stream:
+                yield stream
+                response = stream.get()
+            await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
+        finally:
+            self._end(key)
+
+    # ---- inside
+
+    def _mode(self) -> CacheMode:
+        over = override()
+        if over is not None:
+            self._room = self._room if self._room.cache.store is over.store else open_room(*self._where)
+            return over.mode
+        return self._given_mode or mode_of_environment()
+
+    def _key(
+        self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+    ) -> str:
+        told = {
+            "messages": _plain(ModelMessagesTypeAdapter.dump_python(messages, mode="json")),
+            "parameters": _parameters.dump_python(parameters, mode="json", fallback=str),
+            "settings": deciding({**(self.settings or {}), **(settings or {})}),
+            "model": [self.system, self.model_name, self.base_url],
+        }
+        return digest(_FORMAT.encode(), canonical(told, "the request"), canonical(whose(self._asked)))
+
+    def _begin(self, key: str) -> Flow[ModelResponse | None]:
+        """Return what is kept; None when it is to be asked, and then `_end` has to follow."""
+        name = f"{RESPONSES}\0{key}"
+        while True:
+            found: ModelResponse | None = yield Blocking(partial(self._look, key))
+            if found is not None:
+                return found
+            if self._mode() == "replay":
+                raise CacheMiss(
+                    f"{self.model_name!r} is asked what is not recorded, and the mode is 'replay': record it with "
+                    "the mode 'refresh', or 'read_write'"
+                )
+            if self._room.flights.begin(name):
+                break
+            yield Until(partial(self._room.flights.when_over, name))
+        if self._mode() != "refresh" and self._room.cache.peek(key, ttl=self._ttl)[0] is not None:
+            found = self._look(key)  # stored since, by who asked meanwhile
+            if found is not None:
+                self._end(key)
+        return found
+
+    def _end(self, key: str) -> None:
+        self._room.flights.end(f"{RESPONSES}\0{key}")
+
+    def _look(self, key: str) -> ModelResponse | None:
+        if self._mode() == "refresh" and key not in self._refreshed:
+            return None
+        hit, _ = self._room.cache.look(key, ttl=self._ttl)
+        if hit is None or not isinstance(hit.value, dict) or "response" not in hit.value:
+            return None
+        try:
+            (response,) = ModelMessagesTypeAdapter.validate_python([hit.value["response"]])
+        except ValueError:  # of another version of pydantic-ai
+            return None
+        return dataclasses.replace(response, usage=RequestUsage()) if isinstance(response, ModelResponse) else None
+
+    def _keep(self, key: str, messages: list[ModelMessage], response: ModelResponse, seconds: float) -> None:
+        refused = (response.provider_details or {}).get("refusal") is not None
+        is_whole = bool(response.parts) and response.state == "complete" and not refused
+        if self._mode() not in ("read_write", "refresh") or not is_whole:
+            return
+        if response.finish_reason is not None and response.finish_reason not in _DONE:
+            return
+        (plain,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
+        told = ModelMessagesTypeAdapter.dump_python(messages[-1:], mode="json")
+        name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        about = About(name, fields={"model": self.model_name, "asked": short_text(_plain(told))})
+        cost = cost_of([answer_of(response)], seconds)
+        value = {"asked": _plain(told), "response": plain}
+        if self._room.cache.keep(key, Answer(value, self._ttl, cost=cost, about=about.dump(), id=name)):
+            self._refreshed.add(key)
+
+
+def _plain(value: Any) -> Any:
+    """Leave out what differs from time to time though the same is said."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items() if name not in _PASSING}
+    return value

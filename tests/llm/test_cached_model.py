@@ -1,0 +1,213 @@
+"""CachedModel, with pydantic-ai alone: agents and direct requests over a server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRequest
+from pydantic_ai.direct import model_request, model_request_sync
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from llm.dialects import OpenAIChat
+from llm.openai_server import OpenAIServer, completion
+from planai.errors import CacheMiss
+from planai.llm import CachedModel
+from planai.testing.fixtures import FixtureStore
+
+OPENAI = OpenAIChat()
+
+
+class City(BaseModel):
+    name: str
+
+
+def wrapped(server: OpenAIServer, name: str = "gpt-4o") -> Model:
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
+    return OpenAIChatModel(name, provider=OpenAIProvider(base_url=server.url, api_key="sk-none", http_client=http))
+
+
+@pytest.fixture
+def server(server: OpenAIServer) -> OpenAIServer:
+    server.fallback = lambda _: OPENAI.text(f"answer {len(server.seen)}")
+    return server
+
+
+@contextmanager
+def own_loop() -> Iterator[None]:
+    """Let what runs an event loop without closing it use one of its own."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def ask(model: Model, text: str = "Hello?", **settings: Any) -> str:
+    request = [ModelRequest.user_text_prompt(text)]
+    with own_loop():
+        return model_request_sync(model, request, model_settings=settings or None).text or ""  # type: ignore[arg-type]
+
+
+def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
+    models = [CachedModel(wrapped(server), cache=tmp_path) for _ in range(2)]
+    assert [ask(model) for model in models for _ in range(2)] == ["answer 1"] * 4
+    assert (models[0].cache_stats.misses, models[0].cache_stats.hits, models[1].cache_stats.hits) == (1, 1, 2)
+    assert models[1].cache_stats.saved.tokens == 2 * 117
+    assert models[1].cache_stats.saved.dollars > 0
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"top_p": 0.5}, {"stop_sequences": ["x"]}], ids=str)
+def test_what_is_told_asks_again(server: OpenAIServer, tmp_path: Path, settings: Any) -> None:
+    model = CachedModel(wrapped(server), cache=tmp_path)
+    assert [ask(model), ask(model, **settings), ask(model), ask(model, **settings)] == [
+        *["answer 1", "answer 2"],
+        *["answer 1", "answer 2"],
+    ]
+    assert ask(model, timeout=9.0) == "answer 1"
+
+
+def test_models_scopes_and_samples_have_answers_of_their_own(server: OpenAIServer, tmp_path: Path) -> None:
+    models = [
+        CachedModel(wrapped(server), tmp_path),
+        CachedModel(wrapped(server, "gpt-4.1"), tmp_path),
+        CachedModel(wrapped(server), tmp_path, scope="tenant"),
+        CachedModel(wrapped(server), tmp_path, sample=1),
+    ]
+    answers = [f"answer {number}" for number in range(1, 5)]
+    assert [ask(model) for model in models] == [ask(model) for model in models] == answers
+
+
+def test_an_agent_with_tools_and_output_is_replayed(server: OpenAIServer, tmp_path: Path) -> None:
+    server.script(OPENAI.calls(("c1", "look", {"word": "a"})), OPENAI.calls(("c2", "final_result", {"name": "Paris"})))
+    used: list[str] = []
+
+    def look(word: str) -> str:
+        used.append(word)
+        return f"{word}!"
+
+    def run() -> City:
+        agent = Agent(
+            CachedModel(wrapped(server), tmp_path), output_type=City, tools=[look], instructions="Look it up."
+        )
+        with own_loop():
+            return agent.run_sync("Which city?").output
+
+    assert [run(), run()] == [City(name="Paris")] * 2
+    assert (len(server.seen), used) == (2, ["a", "a"])
+
+
+def test_streams_are_kept_and_replayed(server: OpenAIServer, tmp_path: Path) -> None:
+    server.script(OPENAI.stream("one ", "two ", "three"))
+
+    async def stream() -> tuple[list[str], str]:
+        agent = Agent(CachedModel(wrapped(server), tmp_path))
+        async with agent.run_stream("Count!") as result:
+            pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
+            return pieces, await result.get_output()
+
+    (pieces, text), (again, same) = asyncio.run(stream()), asyncio.run(stream())
+    assert text == same == "".join(pieces) == "".join(again) == "one two three"
+    assert len(server.seen) == 1
+    assert CachedModel(wrapped(server), tmp_path).cache_stats.errors == 0
+
+
+def test_a_stream_that_nobody_reads_to_its_end_is_not_kept(server: OpenAIServer, tmp_path: Path) -> None:
+    server.script(OPENAI.stream("one ", "two"))
+    model = CachedModel(wrapped(server), tmp_path)
+
+    async def leave() -> None:
+        request: Any = ([ModelRequest.user_text_prompt("Hello?")], None, _parameters())
+        async with model.request_stream(*request):
+            pass
+
+    asyncio.run(leave())
+    assert ask(model) == "answer 2"
+
+
+def _parameters() -> Any:
+    from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415 - what direct requests have
+
+    return ModelRequestParameters()
+
+
+def test_equal_requests_at_once_are_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
+    async def many() -> list[str | None]:
+        models = [CachedModel(wrapped(server), tmp_path) for _ in range(3)]
+        request = [ModelRequest.user_text_prompt("Hello?")]
+        return [
+            answer.text
+            for answer in await asyncio.gather(*(model_request(model, request) for model in models for _ in range(10)))
+        ]
+
+    assert asyncio.run(many()) == ["answer 1"] * 30
+    assert len(server.seen) == 1
+
+
+def test_the_one_who_waits_asks_when_the_first_fails(server: OpenAIServer, tmp_path: Path) -> None:
+    server.script(OPENAI.error(400))
+
+    async def two() -> list[Any]:
+        model = CachedModel(wrapped(server), tmp_path)
+        request = [ModelRequest.user_text_prompt("Hello?")]
+        return await asyncio.gather(*(model_request(model, request) for _ in range(2)), return_exceptions=True)
+
+    failed, answered = sorted(asyncio.run(two()), key=lambda found: not isinstance(found, Exception))
+    assert isinstance(failed, Exception)
+    assert answered.text == "answer 2"
+
+
+@pytest.mark.parametrize("reply", [completion("half", "length"), completion(None, refusal="no")])
+def test_what_is_no_answer_is_not_kept(server: OpenAIServer, tmp_path: Path, reply: Any) -> None:
+    model = CachedModel(wrapped(server), tmp_path)
+    server.script(reply)
+    ask(model)
+    assert ask(model) == "answer 2"
+
+
+def test_modes(server: OpenAIServer, tmp_path: Path) -> None:
+    def once(mode: Any, text: str = "Hello?") -> str:
+        return ask(CachedModel(wrapped(server), tmp_path, mode=mode), text)
+
+    assert [once("read_only"), once("read_write"), once("replay")] == ["answer 1", "answer 2", "answer 2"]
+    assert [once("off"), once("refresh"), once("replay")] == ["answer 3", "answer 4", "answer 4"]
+    with pytest.raises(CacheMiss, match="'gpt-4o' is asked what is not recorded"):
+        once("replay", "Something else?")
+
+
+def test_an_expired_answer_is_asked_for_again(server: OpenAIServer, tmp_path: Path) -> None:
+    assert [ask(CachedModel(wrapped(server), tmp_path, ttl=ttl)) for ttl in (None, 3600.0, 0.0)] == [
+        "answer 1",
+        "answer 1",
+        "answer 2",
+    ]
+
+
+def test_a_kept_answer_costs_nothing(server: OpenAIServer, tmp_path: Path) -> None:
+    agent = Agent(CachedModel(wrapped(server), tmp_path))
+    with own_loop():
+        assert [agent.run_sync("Hello?").usage.total_tokens for _ in range(2)] == [117, 0]
+
+
+def test_answers_are_kept_as_readable_text(tmp_path: Path) -> None:
+    def answer(messages: Any, info: AgentInfo) -> Any:
+        from pydantic_ai import ModelResponse, TextPart  # noqa: PLC0415 - what a function model returns
+
+        return ModelResponse(parts=[TextPart("Paris")])
+
+    model = CachedModel(FunctionModel(answer), FixtureStore(tmp_path))
+    assert ask(model, "The capital of France?") == "Paris"
+    (file,) = tmp_path.rglob("*.json")
+    assert '"content": "The capital of France?"' in file.read_text()
+    assert '"content": "Paris"' in file.read_text()
