@@ -11,6 +11,7 @@ NAMES = [
     "BaseLLMTaskWorker",
     "CacheIgnore",
     "CacheKey",
+    "CachedJoinedTaskWorker",
     "CachedLLMTaskWorker",
     "CachedTaskWorker",
     "ChatMessage",

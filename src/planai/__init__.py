@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from planai.cache.canonical import CacheIgnore, CacheKey
+from planai.cache.joined import CachedJoinedTaskWorker
 from planai.cache.worker import CachedTaskWorker
 from planai.graph import Graph
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
@@ -31,6 +32,7 @@ __all__ = [
     "BaseLLMTaskWorker",
     "CacheIgnore",
     "CacheKey",
+    "CachedJoinedTaskWorker",
     "CachedLLMTaskWorker",
     "CachedTaskWorker",
     "ChatMessage",

@@ -55,10 +55,10 @@ class CachedTaskWorker(ComputingTaskWorker):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        if isinstance(self, JoinedTaskWorker):
+        if isinstance(self, JoinedTaskWorker) and type(self).perform_call is CachedTaskWorker.perform_call:
             raise ConfigurationError(
-                f"{self.name!r} is a join and cached, which this version does not know: "
-                "let the join publish its group, and a cached worker after it consume that"
+                f"{self.name!r} is a join and cached: derive it from CachedJoinedTaskWorker, which keeps its answers "
+                "under the whole group"
             )
 
     # ---- what subclasses may override
