@@ -276,3 +276,19 @@ def test_a_thousand_calls_at_once(server: OpenAIServer) -> None:
 
     assert asyncio.run(all_of_them()) == [str(number) for number in range(1000)]
     assert server.most_at_once >= 500
+
+
+# ---- what the provider keeps
+
+
+@pytest.mark.parametrize("tools", [[], [population]], ids=["without tools", "with tools"])
+def test_a_provider_that_has_to_be_told_keeps_how_requests_begin(server: OpenAIServer, tools: list[Any]) -> None:
+    dialect = next(one for one in DIALECTS if one.name == "anthropic")
+    for caching in (True, False):
+        worker = Describe(llm=dialect.make(server, prompt_caching=caching), tools=tools)
+        run(server, worker, dialect.text(PARIS))
+    told, untold = (json.dumps(seen.body) for seen in server.seen)
+    assert "cache_control" in told
+    assert "cache_control" not in untold
+    system = json.dumps(server.seen[0].body["system"])
+    assert "cache_control" in system or tools
