@@ -29,6 +29,7 @@ __all__ = [
     "CacheIgnore",
     "CacheKey",
     "Reader",
+    "SettingsReader",
     "canonical",
     "digest",
     "encode",
@@ -154,6 +155,26 @@ class Anything(Reader):
     def in_order(self, values: Iterable[Any], above: Above) -> Iterable[Any]:
         """Sort: the order in which functions are met tells them apart, and is not that of a set."""
         return sorted(values, key=lambda value: encode(value, (_NAMING, *above[1:])))
+
+
+class SettingsReader(Reader):
+    """Reads data, and functions besides, whose code goes with it; without code only those that a name tells apart."""
+
+    __slots__ = ("_with_code",)
+
+    def __init__(self, *, with_code: bool) -> None:
+        super().__init__()
+        self._with_code = with_code
+
+    def other(self, value: Any, above: Above) -> bytes:
+        """Encode a function, a method or a module, or refuse to."""
+        function = getattr(value, "__func__", value) if isinstance(value, types.MethodType) else value
+        is_named = isinstance(function, types.ModuleType) or "<" not in getattr(function, "__qualname__", "<")
+        is_code = isinstance(function, types.FunctionType | types.ModuleType)
+        if is_code and (self._with_code or is_named):
+            reader = Anything(self)
+            return reader.other(value, (reader, *above[1:]))
+        return super().other(value, above)
 
 
 class _Naming(Anything):

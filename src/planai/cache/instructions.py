@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from planai.cache.canonical import Anything, digest, encode
 from planai.cache.made_up import SUBCLASSES, is_special, may_mean_any_name, module_taken, takes_module
+from planai.cache.words import WORDS
 
 MISSING = object()
 """Stands for what a name does not lead to."""
@@ -35,6 +36,9 @@ class Finder(Protocol):
 
     def family(self, kind: Any) -> bytes:
         """Encode the subclasses of `kind`; of what is no class those of all classes that are met."""
+
+    def asks(self, word: str) -> None:
+        """Take note that what code says of itself is asked for, by one of `planai.cache.words.WORDS`."""
 
     def is_own_module(self, value: Any) -> bool:
         """Tell whether `value` is a module of the user's own."""
@@ -115,6 +119,8 @@ class Instructions:
         step = steps[number]
         if not step.opname.startswith("LOAD_"):
             return b""
+        if isinstance(step.argval, str) and step.argval in WORDS and not _is_variable(step):
+            self._finder.asks(step.argval)
         if step.argval == SUBCLASSES:
             return self._finder.family(before)
         if found is MISSING and step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -133,6 +139,8 @@ class Instructions:
 
     def _attribute(self, module: types.ModuleType, name: str) -> tuple[Any, bytes]:
         """Return what a module of the user's own has, or makes when it is asked."""
+        if name == "__dict__":
+            return MISSING, self._finder.value(module)
         found, form = self._finder.read(module, name)
         if found is MISSING and hasattr(module, "__getattr__"):
             try:
@@ -174,6 +182,11 @@ def _special_of(owner: Any, name: str) -> Any:
     """Return an attribute of a module that is not the user's own, if it leads to more: nothing else is looked at."""
     found = vars(owner).get(name, MISSING) if isinstance(owner, types.ModuleType) else MISSING
     return found if isinstance(found, types.ModuleType) or is_special(found) else MISSING
+
+
+def _is_variable(step: dis.Instruction) -> bool:
+    """Tell whether an instruction loads a variable that Python itself makes, such as ``__name__``."""
+    return step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval.startswith("__")
 
 
 def instructions_of(code: types.CodeType) -> Iterator[dis.Instruction]:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from planai.cache.about import Profile
-from planai.cache.canonical import Reader, canonical, digest, ignored_fields, qualified, stand_ins
+from planai.cache.canonical import Reader, SettingsReader, canonical, digest, ignored_fields, qualified, stand_ins
 from planai.cache.changes import changed_names, filled_names
 from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
@@ -108,7 +108,7 @@ class KeyedTaskWorker(TaskWorker):
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
         """Return what decides the answers to all tasks of the type `kind`, by name."""
-        reader = Reader()
+        reader = SettingsReader(with_code=self.cache_code)
         parts = {
             "worker": self.space.encode(),
             "outputs": canonical(schemas_of(self.output_types)),
@@ -173,7 +173,7 @@ class KeyedTaskWorker(TaskWorker):
     def _outline(self, kind: type[Task]) -> dict[str, str]:
         """Return a short digest of each function, and the value of each constant, of the worker and its types."""
         outline: dict[str, str] = {}
-        reader = Reader()
+        reader = SettingsReader(with_code=True)
         reader.read(self._settings(), "settings")
         for one in (kind, *self.output_types, *self._own_kinds(reader)):
             outline |= code_of_model(one).outline()

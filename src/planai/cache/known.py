@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from collections.abc import Callable
@@ -39,6 +40,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "array:array": lambda value: (value.typecode, value.tobytes()),
     "builtins:builtin_function_or_method": _bound,
     "builtins:classmethod_descriptor": _described,
+    "builtins:memoryview": lambda value: (value.tobytes(), value.format, value.shape),
     "builtins:method-wrapper": _bound,
     "builtins:method_descriptor": _described,
     "builtins:slice": lambda value: (value.start, value.stop, value.step),
@@ -46,6 +48,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "collections:deque": lambda value: (list(value), value.maxlen),
     "datetime:timezone": lambda value: (value.utcoffset(None), value.tzname(None)),
     "fractions:Fraction": lambda value: (value.numerator, value.denominator),
+    "functools:KeyWrapper": gc.get_referents,
     "functools:partial": lambda value: (value.func, value.args, value.keywords, vars(value)),
     "ipaddress:_IPAddressBase": str,
     "numpy:dtype": repr,
@@ -60,8 +63,10 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "pydantic_core._pydantic_core:Url": str,
     "types:SimpleNamespace": vars,
     "typing:ForwardRef": lambda value: value.__forward_arg__,
-    "typing:TypeVar": lambda value: value.__name__,
+    "typing:TypeAliasType": lambda value: (value.__name__, value.__value__),
+    "typing:TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
     "typing:_SpecialForm": repr,
+    "weakref:ReferenceType": lambda value: value(),
     "zoneinfo:ZoneInfo": lambda value: NotImplemented if value.key is None else value.key,
 }
 

@@ -72,7 +72,6 @@ _MACHINERY = frozenset(
         "__doc__",
         "__fields_set__",
         "__firstlineno__",
-        "__match_args__",
         "__module__",
         "__orig_bases__",
         "__parameters__",

@@ -9,22 +9,23 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from planai.cache.canonical import Above, Anything, digest, encode, frame, qualified
+from planai.cache.canonical import digest, encode, qualified
 from planai.cache.changes import changed_names, filled_names, first_values, idle_code
+from planai.cache.code_reader import CodeReader
 from planai.cache.instructions import MISSING, Instructions, short_digest
 from planai.cache.made_up import subclasses_of
 from planai.cache.names import module_name
 from planai.cache.own import Own, is_machinery
 from planai.cache.places import OF_FUNCTIONS, changes_of, look_up
 from planai.cache.shown import short_text
-from planai.cache.state import state_of
 from planai.cache.touched import names_in
+from planai.cache.words import WORDS, annotations_of
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
@@ -81,6 +82,7 @@ class Walk:
         self.families: dict[type, list[str]] = {}
         self.unknown: set[str] = set()
         self._asks_for_families = False
+        self._asked: dict[Callable[[Any], Any], int] = {}
         self._root = root
         self._with_fields = with_fields
         self._opaque = opaque
@@ -102,7 +104,7 @@ class Walk:
 
     def value(self, value: Any) -> bytes:
         """Encode anything that code may refer to."""
-        reader = _Reader(self)
+        reader = CodeReader(self)
         try:
             form = encode(self.unwrapped(value), (reader,))
         except RecursionError:  # such as a long chain of nodes
@@ -140,6 +142,10 @@ class Walk:
             return self.value(module)
         forms = [name.encode() + self.read(names, name)[1] for name in sorted(names) if not name.startswith("__")]
         return digest(*forms).encode()
+
+    def asks(self, word: str) -> None:
+        """Take note that what code says of itself is asked for."""
+        self._asked.setdefault(WORDS[word], 0)
 
     def family(self, kind: Any) -> bytes:
         """Encode the subclasses of `kind`; of what is no class those of all classes that are met."""
@@ -231,9 +237,17 @@ class Walk:
                 yield from self._module(value)
             else:
                 yield from self._function(value)
-            if self._asks_for_families and number + 1 == len(self._met):
-                for kind in sorted(self.kinds - self.families.keys(), key=qualified):
-                    yield self.family(kind)
+            if number + 1 == len(self._met):
+                yield from self._asked_for()
+
+    def _asked_for(self) -> Iterator[bytes]:
+        """Encode what any code asks of all that was met: the subclasses of classes, and words."""
+        if self._asks_for_families:
+            for kind in sorted(self.kinds - self.families.keys(), key=qualified):
+                yield self.family(kind)
+        for take in list(self._asked):
+            done, self._asked[take] = self._asked[take], len(self._met)
+            yield from [self.value(take(value)) for value in self._met[done : self._asked[take]]]
 
     def _class(self, kind: type) -> Iterator[bytes]:
         """Encode the attributes of a class; its bases are met, and encoded in their turn."""
@@ -245,6 +259,8 @@ class Walk:
             yield self._number(base) if is_own else qualified(base).encode()
         if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
             yield from self._fields(kind)
+        if "__total__" in vars(kind):  # a TypedDict is nothing but that
+            yield self.value(annotations_of(kind))
         self.sizes.append((kind, len(vars(kind))))
         for name, value in sorted(vars(kind).items()):
             if not is_machinery(name):
@@ -312,37 +328,6 @@ class Walk:
         for place, name, is_filled in changes_of(function):
             if (found := look_up(place, name)) is not MISSING:
                 (self.filled if is_filled else self.changed).setdefault((id(place), name), (place, found))
-
-
-class _Reader(Anything):
-    """Reads values for a walk, which numbers the code that they reach."""
-
-    __slots__ = ("_walk",)
-
-    def __init__(self, walk: Walk) -> None:
-        super().__init__()
-        self._walk = walk
-
-    def called(self, kind: type) -> str:
-        return "itself" if self._walk.is_root(kind) else qualified(kind)
-
-    def code(self, value: Any) -> bytes:
-        return frame(b"code:", self._walk.code(value))
-
-    def other(self, value: Any, above: Above) -> bytes:
-        unwrapped = self._walk.unwrapped(value)
-        if unwrapped is not value:
-            return encode(unwrapped, above)
-        if isinstance(value, property):
-            return frame(b"property:", encode((value.fget, value.fset, value.fdel), above))
-        if isinstance(value, types.FunctionType | types.ModuleType | types.MethodType):
-            return super().other(value, above)
-        return self._walk.state(value, lambda: super(_Reader, self).other(value, above))
-
-    def state(self, value: Any) -> dict[str, Any] | None:
-        """Return what an object consists of; what calls change of it as it was at first."""
-        found = state_of(value)
-        return found and {name: self._walk.first_of(value, name, item) for name, item in found.items()}
 
 
 def _is_code(value: Any) -> bool:

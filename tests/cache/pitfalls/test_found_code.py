@@ -121,6 +121,82 @@ REACHED: dict[str, str] = {
         "from typing import TypedDict\nclass One(TypedDict):\n    one: int\nclass Two(One):\n    two: int\n"
         "Pair = [One, Two][FIGURE - 1]\n",
     ),
+    "a function that is a setting": consuming(
+        PLAIN.format(call="self.fn(task.value)"),
+        "from collections.abc import Callable\ndef scored(value):\n    return value * FIGURE\n",
+        "fn: Callable[[int], int] = scored",
+    ),
+    "a lambda that is a setting": consuming(
+        PLAIN.format(call="self.fn(task.value)"),
+        "from collections.abc import Callable\n",
+        "fn: Callable[[int], int] = lambda value: value * FIGURE",
+    ),
+    "a partial that is a setting": consuming(
+        PLAIN.format(call="self.fn(task.value)"),
+        "import functools\nfrom typing import Any\ndef scored(value, n):\n    return value * n\n",
+        "fn: Any = functools.partial(scored, n=FIGURE)",
+    ),
+    "a bound method that is a setting": consuming(
+        PLAIN.format(call="self.fn(task.value)"),
+        "from typing import Any\nclass Part:\n    def __init__(self, n):\n        self.n = n\n"
+        "    def go(self, value):\n        return value * self.n\n",
+        "fn: Any = Part(FIGURE).go",
+    ),
+    "a function in a table that is a setting": consuming(
+        PLAIN.format(call="self.table['a'](1)"),
+        "from typing import Any\ndef scored(value):\n    return value * FIGURE\n",
+        "table: dict[str, Any] = {'a': scored}",
+    ),
+    "the dict of a module": consuming(PLAIN.format(call="helpers.__dict__['helper'](1)"), "import helpers\n"),
+    "what a pattern matches": consuming(
+        "match Pair():\n    case Pair(found):\n        " + PLAIN.format(call="found"),
+        "class Pair:\n    __match_args__ = (('one', 'two')[FIGURE - 1],)\n    one = 1\n    two = 2\n",
+    ),
+    "a docstring that is used": consuming(
+        "self.publish_work(Result(label=scored.__doc__))", 'def scored():\n    "say FIGURE"\n'
+    ),
+    "the docstring of a class that is used": consuming(
+        "self.publish_work(Result(label=inspect.getdoc(Prompt)))",
+        'import inspect\nclass Prompt:\n    "say FIGURE"\n',
+    ),
+    "the description of a field that is used": consuming(
+        "self.publish_work(Result(label=str(Asked.model_json_schema())))",
+        "from pydantic import BaseModel, Field\nclass Asked(BaseModel):\n"
+        "    value: int = Field(description='say FIGURE')\n",
+    ),
+    "a name that is used": consuming(
+        "self.publish_work(Result(label=scored.__name__))",
+        "def a1():\n    pass\ndef a2():\n    pass\nscored = aFIGURE\n",
+    ),
+    "a source that is used": consuming(
+        "self.publish_work(Result(label=inspect.getsource(scored)))",
+        "import inspect\ndef scored():\n    # FIGURE\n    pass\n",
+    ),
+    "annotations that are used": consuming(
+        "self.publish_work(Result(label=str(Pair.__annotations__) + str(scored.__annotations__)))",
+        "class Pair:\n    one: [int, str][FIGURE - 1]\ndef scored(value: [int, str][FIGURE - 1]):\n    pass\n",
+    ),
+    "what a typed dict holds": consuming(
+        "self.publish_work(Result(label=repr(ADAPTER.validate_python({'a': 1}))))",
+        "from typing import Annotated\nfrom pydantic import AfterValidator, TypeAdapter\n"
+        "from typing_extensions import TypedDict\nclass Pair(TypedDict):\n"
+        "    a: Annotated[int, AfterValidator(lambda value: value * FIGURE)]\nADAPTER = TypeAdapter(Pair)\n",
+    ),
+    "the bound of a variable for types": consuming(
+        "self.publish_work(Result(label=repr(TypeAdapter(list[T]).validate_python(['1'], strict=False))))",
+        "from typing import TypeVar\nfrom pydantic import TypeAdapter\n"
+        "T = TypeVar('T', bound=[int, str][FIGURE - 1])\n",
+    ),
+    "bytes that are only viewed": consuming(PLAIN.format(call="VIEW[0]"), "VIEW = memoryview(bytes([FIGURE]))\n"),
+    "what is held weakly": consuming(
+        PLAIN.format(call="HELD().size(1)"),
+        "import weakref\nfrom helpers import Shape\nkept = Shape()\nHELD = weakref.ref(kept)\n",
+    ),
+    "a comparison that sorts": consuming(
+        PLAIN.format(call="sorted([1, 2], key=KEY)[0]"),
+        "import functools\ndef compare(one, other):\n    return (one - other) * (3 - 2 * FIGURE)\n"
+        "KEY = functools.cmp_to_key(compare)\n",
+    ),
     "a constant that a call counts on from": consuming(
         "global START\nSTART += 1\n" + PLAIN.format(call="START"), "START = FIGURE\n"
     ),

@@ -8,6 +8,7 @@ import enum
 import functools
 import pathlib
 import re
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, TypeVar
@@ -235,11 +236,34 @@ def test_a_part_of_the_key_that_fails_is_an_error_and_stores_nothing(folder: pat
 
 def test_a_setting_without_identity_is_an_error_and_not_left_out(folder: pathlib.Path) -> None:
     class Hooked(Double):
-        hook: Callable[[], int]
+        hook: Any
 
-    result = run(Hooked(cache_dir=folder, hook=lambda: 1), Number(value=1))
+    result = run(Hooked(cache_dir=folder, hook=threading.Lock()), Number(value=1))
     assert [type(failure.error) for failure in result.failures] == [UnkeyableValue]
     assert "hook" in str(result.failures[0])
+
+
+class Calling(Counting):
+    fn: Any
+
+    def consume_work(self, task: Number) -> None:
+        self.publish_work(Number(value=self.fn(task.value)))
+
+
+def test_functions_that_are_settings_are_told_apart_by_their_code(folder: pathlib.Path) -> None:
+    def times(factor: int) -> Callable[[int], int]:
+        return lambda value: value * factor
+
+    for fn in (times(2), times(3), lambda value: value + 1, abs):
+        assert figures(run(Calling(cache_dir=folder, fn=fn), Number(value=1))) == (0, 1)
+    assert figures(run(Calling(cache_dir=folder, fn=times(2)), Number(value=1))) == (1, 0)
+
+
+def test_without_code_a_function_that_is_a_setting_needs_a_name_of_its_own(folder: pathlib.Path) -> None:
+    worker = Calling(cache_dir=folder, cache_code=False, fn=figures)
+    assert worker.get_cache_key(Number(value=1)) != Calling(cache_code=False, fn=run).get_cache_key(Number(value=1))
+    with pytest.raises(UnkeyableValue, match=r"settings.*'fn'"):
+        Calling(cache_code=False, fn=lambda value: value).get_cache_key(Number(value=1))
 
 
 # pitfall 8; what a worker itself can set is in tests/llm/test_cached.py

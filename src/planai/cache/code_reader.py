@@ -1,0 +1,63 @@
+"""CodeReader: how values are read in which code may be met, for those who number it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from planai.cache.canonical import Above, Anything, encode, frame, qualified
+from planai.cache.state import state_of
+
+
+class Numbering(Protocol):
+    """Who numbers the code that is met."""
+
+    def is_root(self, kind: type) -> bool:
+        """Tell whether `kind` is what is walked from, which may be renamed."""
+
+    def code(self, value: Any) -> bytes:
+        """Encode a function or module by its number, and what is not the user's own by its name."""
+
+    def state(self, value: Any, make: Callable[[], bytes]) -> bytes:
+        """Return the form of an object that `make` encodes, each object once."""
+
+    def first_of(self, value: Any, name: str, item: Any) -> Any:
+        """Return what an attribute of an object was at first, if calls change it; else what it is."""
+
+    def unwrapped(self, value: Any) -> Any:
+        """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
+
+
+class CodeReader(Anything):
+    """Reads values in which code may be met, which others number."""
+
+    __slots__ = ("_walk",)
+
+    def __init__(self, walk: Numbering) -> None:
+        super().__init__()
+        self._walk = walk
+
+    def called(self, kind: type) -> str:
+        """Return what a class is called."""
+        return "itself" if self._walk.is_root(kind) else qualified(kind)
+
+    def code(self, value: Any) -> bytes:
+        """Encode a function or module."""
+        return frame(b"code:", self._walk.code(value))
+
+    def other(self, value: Any, above: Above) -> bytes:
+        """Encode what is no data: what is wrapped, an object by its state, and each object once."""
+        unwrapped = self._walk.unwrapped(value)
+        if unwrapped is not value:
+            return encode(unwrapped, above)
+        if isinstance(value, property):
+            return frame(b"property:", encode((value.fget, value.fset, value.fdel), above))
+        if isinstance(value, types.FunctionType | types.ModuleType | types.MethodType):
+            return super().other(value, above)
+        return self._walk.state(value, lambda: super(CodeReader, self).other(value, above))
+
+    def state(self, value: Any) -> dict[str, Any] | None:
+        """Return what an object consists of; what calls change of it as it was at first."""
+        found = state_of(value)
+        return found and {name: self._walk.first_of(value, name, item) for name, item in found.items()}
