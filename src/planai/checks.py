@@ -5,8 +5,9 @@ from __future__ import annotations
 from planai.errors import ConfigurationError
 from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
 from planai.task import Task
+from planai.task_types import type_names
 from planai.wires import Wires, related
-from planai.worker import TaskWorker, type_names
+from planai.worker import TaskWorker
 
 Accepted = dict[TaskWorker, list[type[Task]]]
 """The types that each worker consumes; none where it does not say."""

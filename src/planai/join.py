@@ -11,7 +11,8 @@ from pydantic import Field
 from planai.errors import OutsideCallError
 from planai.settings import is_async
 from planai.task import Task
-from planai.worker import TaskWorker, task_types_of
+from planai.task_types import task_types_of
+from planai.worker import TaskWorker
 
 
 class InitialTaskWorker(TaskWorker):

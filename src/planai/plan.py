@@ -9,8 +9,9 @@ from typing import Literal
 from planai.call import Performer, Router
 from planai.errors import ConfigurationError, PublishError
 from planai.task import Task
+from planai.task_types import check_published, type_names
 from planai.wires import Sink
-from planai.worker import TaskWorker, check_published, type_names
+from planai.worker import TaskWorker
 
 
 @dataclass(frozen=True, slots=True)

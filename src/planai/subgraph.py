@@ -9,8 +9,9 @@ from pydantic import PrivateAttr
 from planai.describing import Description
 from planai.errors import ConfigurationError, OutsideCallError
 from planai.task import Task
+from planai.task_types import type_names
 from planai.wires import NestedWorker, Wires
-from planai.worker import TaskWorker, type_names
+from planai.worker import TaskWorker
 
 
 class SubGraphWorker(NestedWorker):

@@ -8,10 +8,9 @@ import difflib
 import inspect
 import logging
 import threading
-import types
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
 from planai.desk import Attended, Desk
-from planai.errors import ConfigurationError, OutsideCallError, PublishError, TypeMismatch
+from planai.errors import ConfigurationError, OutsideCallError, TypeMismatch
 from planai.settings import WorkerMeta, is_async
 from planai.task import ClassNameAttribute, Task
+from planai.task_types import task_types_of, type_names
 
 SinkCallback = Callable[[dict[str, Any], Task], None]
 
@@ -346,62 +346,6 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
                 f"worker {self.name!r} is {state}; graph.set_dependency(...) and graph.set_sink(...) name the graph"
             )
         return wirings[0]
-
-
-def check_published(worker: str, declared: Sequence[type[Task]], kind: type[Task]) -> None:
-    """Make sure that a worker may publish tasks of the type `kind`.
-
-    Raises:
-        PublishError: neither it nor a base of it is in the worker's ``output_types``.
-    """
-    if not issubclass(kind, tuple(declared)):
-        raise PublishError(
-            f"{worker!r} publishes a {kind.__name__!r}, but its output_types are {type_names(declared)}: "
-            "add the type there"
-        )
-
-
-def type_names(kinds: Sequence[type[Task]]) -> str:
-    """Return the names of `kinds` for a message."""
-    return ", ".join(repr(kind.__name__) for kind in kinds) or "nothing"
-
-
-def task_types_of(worker: type[TaskWorker], method: str, parameters: tuple[str, ...]) -> list[type[Task]]:
-    """Return the Task types in the annotation of the parameter of `method` that is called like one of `parameters`.
-
-    Raises:
-        ConfigurationError: there is no such parameter, or its annotation names no Task type.
-    """
-    function = inspect.unwrap(getattr(worker, method))
-    names = [name for name in inspect.signature(function).parameters if name in parameters]
-    annotation = function.__annotations__.get(names[0]) if names else None
-    if isinstance(annotation, str):
-        annotation = _evaluate(annotation, function, worker)
-    found = list(_task_types_in(annotation))
-    if not found:
-        wanted = " or ".join(repr(name) for name in parameters)
-        raise ConfigurationError(
-            f"{worker.__name__}.{method} does not say what it consumes: "
-            f"it needs a parameter {wanted} with a Task type, as in {method}(self, {parameters[0]}: MyTask)"
-        )
-    return found
-
-
-def _evaluate(annotation: str, function: Callable[..., Any], worker: type) -> Any:
-    """Evaluate an annotation that is a string, also where it names a class local to a function."""
-    local: dict[str, Any] = getattr(worker, "__pydantic_parent_namespace__", None) or {}
-    try:
-        return eval(annotation, function.__globals__, local)  # noqa: S307 - what Python does with annotations
-    except NameError:
-        return None
-
-
-def _task_types_in(annotation: Any) -> typing.Iterator[type[Task]]:
-    if inspect.isclass(annotation) and issubclass(annotation, Task):
-        yield annotation
-    elif typing.get_origin(annotation) in (typing.Union, types.UnionType, list, typing.Annotated):
-        for part in typing.get_args(annotation):
-            yield from _task_types_in(part)
 
 
 def _refuse_unknown(worker: type[TaskWorker], error: ValidationError) -> None:

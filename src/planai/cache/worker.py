@@ -22,7 +22,8 @@ from planai.events import Lookup
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.join import JoinedTaskWorker
 from planai.task import Task
-from planai.worker import Foreseen, TaskWorker, check_published
+from planai.task_types import check_published
+from planai.worker import Foreseen, TaskWorker
 
 
 class CachedTaskWorker(ComputingTaskWorker):

@@ -13,7 +13,8 @@ from planai.events import Event, Failed, Finished, Output
 from planai.join import JoinedTaskWorker
 from planai.provenance import ROOT
 from planai.task import Task, lineage_of, set_lineage
-from planai.worker import TaskWorker, check_published, type_names
+from planai.task_types import check_published, type_names
+from planai.worker import TaskWorker
 
 
 class TestTaskContext:
