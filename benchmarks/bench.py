@@ -25,7 +25,16 @@ from rich.table import Table
 
 WORKLOADS = Path(__file__).with_name("workloads.py")
 LARGE = 100_000
-STAGES = {"stages": 3, "chain5": 5, "chain40": 40, "cached": 3, "async-cached": 3, "import": 1}
+STAGES = {
+    "stages": 3,
+    "streamed": 3,
+    "joined": 2,
+    "chain5": 5,
+    "chain40": 40,
+    "cached": 3,
+    "async-cached": 3,
+    "import": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ CASES = [
     Case("chain40", 1_000, for_peer=False),
     Case("chain5", 300),
     Case("chain40", 300),
+    Case("streamed", 10_000, "the same from a generator, into a callback", for_peer=False),
+    Case("streamed", 100_000, for_peer=False),
+    Case("streamed", 1_000_000, for_peer=False),
+    Case("joined", 10_000, "one task becomes so many, which one join consumes", for_peer=False),
+    Case("joined", 100_000, for_peer=False),
     Case("cached", 10_000, "cold: everything is computed and stored"),
     Case("cached", 10_000, "warm: in a new process, nothing is computed", warm=True),
     Case("sleep", 200, "200 tasks of 0.2 s under defaults"),
@@ -57,6 +71,7 @@ CASES = [
     Case("async-cached", 10_000, "warm", warm=True, for_peer=False),
     Case("import", 3, "import planai"),
 ]
+STREAM = max(CASES, key=lambda case: case.n)
 Rows = dict[tuple[str, Case], dict[str, float]]
 
 
@@ -132,6 +147,8 @@ def growth(rows: Rows) -> list[str]:
     return [
         f"stage cost at 10k / at 1k: {cost('stages', 10_000) / cost('stages', 1_000):.2f}",
         f"stage cost at 100k / at 10k: {cost('stages', 100_000) / cost('stages', 10_000):.2f}",
+        f"streamed stage cost at 1M / at 10k: {cost('streamed', STREAM.n) / cost('streamed', 10_000):.2f}",
+        f"memory of 1M streamed tasks: {rows['planai', STREAM]['peak_kb_per_item'] * STREAM.n / 1024:.0f} MB",
         f"stage cost 40 deep / 5 deep: {cost('chain40', 1_000) / cost('chain5', 1_000):.2f}",
         f"a warm answer beyond the uncached stage: {beyond:.0f} µs CPU; a computed and stored one: {cold:.0f} µs",
     ]

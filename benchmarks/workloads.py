@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CALLS = itertools.count()  # next() is atomic, so worker threads may share it
+STREAMED = itertools.count()
 
 HEADER = """
 import asyncio
@@ -48,6 +49,25 @@ class Worker{i}({base}):
         self.publish_work(Task{out}(value=task.value + 1), input_task=task)
 """
 
+JOINED = """
+from planai import InitialTaskWorker, JoinedTaskWorker
+
+class Spread(TaskWorker):
+    output_types: List[Type[Task]] = [Task1]
+
+    def consume_work(self, task: Task0) -> None:
+        for value in range(task.value):
+            self.publish_work(Task1(value=value), input_task=task)
+
+
+class Join(JoinedTaskWorker):
+    join_type: Type[TaskWorker] = InitialTaskWorker
+    output_types: List[Type[Task]] = [Task0]
+
+    def consume_work_joined(self, tasks: List[Task2]) -> None:
+        self.publish_work(Task0(value=len(tasks)), input_task=tasks[0])
+"""
+
 IMPORT_PROBE = """
 import json, resource, time
 wall, cpu = time.perf_counter(), time.process_time()
@@ -62,13 +82,15 @@ print("\\n" + json.dumps([wall, cpu, peak]))
 class Shape:
     """A linear graph: how many workers, and what its middle one is and does before publishing.
 
-    With `in_flight`, the middle worker is async, and so many of its calls wait at once.
+    With `in_flight`, the middle worker is async, and so many of its calls wait at once. What `streams` comes from a
+    generator, and goes to a callback that counts it, so that nothing but the work in flight is in memory.
     """
 
     depth: int
     cached: bool = False
     body: str = "next(CALLS)"
     in_flight: int = 0
+    streams: bool = False
 
 
 SHAPES: dict[str, Shape] = {
@@ -77,6 +99,7 @@ SHAPES: dict[str, Shape] = {
     "chain40": Shape(40),
     "cached": Shape(3, cached=True),
     "sleep": Shape(1, body="next(CALLS); time.sleep(0.2)"),
+    "streamed": Shape(3, streams=True),
     "async256": Shape(1, body="next(CALLS); await asyncio.sleep(0.2)", in_flight=256),
     "async1000": Shape(1, body="next(CALLS); await asyncio.sleep(0.2)", in_flight=1_000),
     "async10000": Shape(1, body="next(CALLS); await asyncio.sleep(2)", in_flight=10_000),
@@ -114,21 +137,45 @@ def build(shape: Shape, cache_dir: str) -> tuple[Any, Any]:
     last = workers[0]
     for worker in workers[1:]:
         last = graph.set_dependency(last, worker)
-    last.sink(scope[f"Task{shape.depth}"])
+    last.sink(scope[f"Task{shape.depth}"], notify=count_streamed if shape.streams else None)
     return graph, workers[0]
+
+
+def count_streamed(metadata: dict[str, Any], task: Any) -> None:
+    """Count a task that came through."""
+    next(STREAMED)
 
 
 def run_graph(name: str, n: int, cache_dir: str) -> dict[str, Any]:
     """Run the named graph once with n initial tasks and return its figures."""
     graph, first = build(SHAPES[name], cache_dir)
     before = peak_kb()
-    tasks = [(first, globals()["Task0"](value=i)) for i in range(n)]
+    made = ((first, globals()["Task0"](value=i)) for i in range(n))
+    tasks = made if SHAPES[name].streams else list(made)
     settings = {"max_concurrency": SHAPES[name].in_flight} if SHAPES[name].in_flight else {}
     wall, cpu = time.perf_counter(), time.process_time()
     graph.run(initial_tasks=tasks, display_terminal=False, run_dashboard=False, **settings)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     grown = (peak_kb() - before) / n
-    return figures(name, n, wall, cpu, grown, len(graph.get_output_tasks()), next(CALLS))
+    outputs = next(STREAMED) if SHAPES[name].streams else len(graph.get_output_tasks())
+    return figures(name, n, wall, cpu, grown, outputs, next(CALLS))
+
+
+def run_joined(n: int) -> dict[str, Any]:
+    """Let one task become n, each of which passes a worker, and join them all."""
+    scope = globals()
+    exec("\n".join([HEADER, *(TASK.format(i=i) for i in range(3))]), scope)
+    exec(WORKER.format(i=1, out=2, base="TaskWorker", body="next(CALLS)", define="def") + JOINED, scope)
+    spread, work, join = scope["Spread"](), scope["Worker1"](), scope["Join"]()
+    graph = scope["Graph"](name="joined")
+    graph.add_workers(spread, work, join)
+    spread.next(work).next(join).sink(scope["Task0"])
+    before = peak_kb()
+    wall, cpu = time.perf_counter(), time.process_time()
+    graph.run(initial_tasks=[(spread, scope["Task0"](value=n))], display_terminal=False, run_dashboard=False)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    [output] = graph.get_output_tasks()
+    return figures("joined", n, wall, cpu, (peak_kb() - before) / n, output.value, next(CALLS))
 
 
 def run_import(n: int) -> dict[str, Any]:
@@ -175,13 +222,18 @@ def silence() -> int:
 def main() -> None:
     """Run the workload named on the command line."""
     parser = argparse.ArgumentParser(description="Run one planai workload and print its figures as JSON.")
-    parser.add_argument("name", choices=[*SHAPES, "import"])
+    parser.add_argument("name", choices=[*SHAPES, "joined", "import"])
     parser.add_argument("n", type=positive)
     parser.add_argument("--dir", help="cache directory of `cached` (default: a fresh temporary one)")
     args = parser.parse_args()
     out = silence()
     with tempfile.TemporaryDirectory() as fresh:
-        row = run_import(args.n) if args.name == "import" else run_graph(args.name, args.n, args.dir or fresh)
+        if args.name == "import":
+            row = run_import(args.n)
+        elif args.name == "joined":
+            row = run_joined(args.n)
+        else:
+            row = run_graph(args.name, args.n, args.dir or fresh)
     os.write(out, (json.dumps(row) + "\n").encode())
 
 

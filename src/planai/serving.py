@@ -10,8 +10,8 @@ from planai.desk import Desk, TaskStatusCallback
 from planai.errors import ConfigurationError
 from planai.planai_names import PlanAINames
 from planai.provenance import ProvenanceChain
-from planai.run.desk import UserRequestCallback
 from planai.run.dispatcher import Dispatcher
+from planai.run.people import UserRequestCallback
 from planai.run.result import RunResult
 from planai.run.service import Service
 from planai.run.user_input import UserInputRequest

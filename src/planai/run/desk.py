@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,17 +11,15 @@ from pydantic import BaseModel
 from planai.call import Activation, current_activation
 from planai.desk import Session, TaskStatusCallback
 from planai.errors import ConfigurationError
-from planai.events import Event, Lent, Printed, Returned, Step, Submitted, Unwatched, Watched
-from planai.executors.event_loop import LoopThread
+from planai.events import Event, Printed, Step, Submitted, Unwatched, Watched
 from planai.plan import Plan
 from planai.provenance import INITIAL, ROOT, Provenance, ProvenanceChain
 from planai.run.history import History
+from planai.run.people import People
 from planai.run.state import RunState
-from planai.run.user_input import UserInputRequest
 from planai.task import Task, lineage_of
 from planai.worker import TaskWorker
 
-UserRequestCallback = Callable[[dict[str, Any], UserInputRequest], None]
 _NOTHING = Session({}, None)
 _Watcher = tuple[TaskWorker, TaskStatusCallback | None]
 
@@ -33,9 +29,7 @@ class RunDesk:
 
     Attributes:
         entries: the workers that tasks may be added to; any where it is empty.
-        on_user_request: is called in the thread of a worker that asks a person; None where nobody is there.
-        takes_requests: whether somebody looks at `requests`.
-        requests: what persons are asked and have not answered.
+        people: who is asked by workers.
         history: what has happened, for those who ask for it.
     """
 
@@ -43,9 +37,7 @@ class RunDesk:
         self, plan: Plan, state: RunState, put: Callable[[Event], None], entries: Sequence[TaskWorker] = ()
     ) -> None:
         self.entries = entries
-        self.on_user_request: UserRequestCallback | None = None
-        self.takes_requests = False
-        self.requests: dict[str, UserInputRequest] = {}
+        self.people = People(put)
         self.history = History()
         self._plan = plan
         self._state = state
@@ -56,8 +48,6 @@ class RunDesk:
         self._added: set[Step] = set()
         self._states: dict[Step, dict[TaskWorker, dict[str, Any]]] = {}
         self._watchers: dict[Step, list[_Watcher]] = {}
-        self._asked: dict[str, int] = {}
-        self._numbers = count(1)
 
     # ---- work from outside
 
@@ -186,66 +176,14 @@ class RunDesk:
     # ---- persons
 
     def ask_user(self, task: Task, instruction: str, accepted_mime_types: Sequence[str]) -> tuple[Any, str | None]:
-        """Ask, and wait; meanwhile somebody else has the place of this call.
-
-        Raises:
-            ConfigurationError: nobody would see the request, or an async worker would hold up all others.
-        """
-        if isinstance(threading.current_thread(), LoopThread):
-            raise ConfigurationError("an async worker would hold up all others: await self.arequest_user_input(...)")
-        return self.wait_for(self._request(task, instruction, accepted_mime_types), self.session(task).metadata)
+        """Ask, and wait; meanwhile somebody else has the place of this call."""
+        return self.people.ask(task, instruction, accepted_mime_types, self.session(task).metadata)
 
     async def ask_user_async(
         self, task: Task, instruction: str, accepted_mime_types: Sequence[str]
     ) -> tuple[Any, str | None]:
         """Ask, and await the answer; meanwhile somebody else has the place of this call."""
-        request = self._request(task, instruction, accepted_mime_types)
-        with self._asking(request, self.session(task).metadata):
-            return await request.answer()
-
-    def wait_for(self, request: UserInputRequest, metadata: dict[str, Any]) -> tuple[Any, str | None]:
-        """Hand `request` over to whoever shows it to a person, and wait for the answer."""
-        with self._asking(request, metadata):
-            return request.wait()
-
-    def _request(self, task: Task, instruction: str, accepted_mime_types: Sequence[str]) -> UserInputRequest:
-        chain = lineage_of(task).provenance.chain()
-        return UserInputRequest(f"{next(self._numbers)}", instruction, chain, accepted_mime_types)
-
-    @contextlib.contextmanager
-    def _asking(self, request: UserInputRequest, metadata: dict[str, Any]) -> Iterator[None]:
-        """Show `request`, and let somebody else have the place of the present call until the answer is there."""
-        if self.on_user_request is None and not self.takes_requests:
-            raise ConfigurationError(
-                f"a person is asked {request.instruction!r}, but nobody would see it: call "
-                "graph.set_user_request_callback(...), or look at graph.get_dispatcher().get_user_input_requests()"
-            )
-        activation = current_activation()
-        call = activation.call if activation is not None else None
-        self.requests[request.task_id] = request
-        if call is not None:
-            self._asked[request.task_id] = call.id
-        try:
-            if self.on_user_request is not None:
-                self.on_user_request(metadata, request)
-            if call is None or request.is_answered:
-                yield
-                return
-            self._put(Lent(call.id))
-            try:
-                yield
-            finally:
-                self._put(Returned(call.id))
-        finally:
-            self.requests.pop(request.task_id, None)
-            self._asked.pop(request.task_id, None)
-
-    def cancel_requests(self, call: int | None = None) -> None:
-        """Let a call that waits for a person, or all of them, know that there will be no answer."""
-        for number, asking in list(self._asked.items()):
-            request = self.requests.get(number)
-            if request is not None and call in (None, asking):
-                request.cancel()
+        return await self.people.ask_async(task, instruction, accepted_mime_types, self.session(task).metadata)
 
     def _end_session(self, step: Step) -> None:
         session = self._sessions.pop(step, None)

@@ -142,7 +142,7 @@ class Dispatcher:
 
     def get_user_input_requests(self) -> list[UserInputRequest]:
         """Return what persons are asked and have not answered."""
-        return [request for run in self._runs() for request in list(run.desk.requests.values())]
+        return [request for run in self._runs() for request in list(run.desk.people.requests.values())]
 
     def set_user_input_result(self, task_id: str, result: Any, mime_type: str | None = None) -> bool:
         """Answer the request with this id, and tell whether there is one; see `UserInputRequest.respond`."""

@@ -109,7 +109,7 @@ class Run:
         """Start nothing new, and wait a while for the calls that are being made."""
         self.scope.is_stopping = True
         self.desk.close()
-        self.desk.cancel_requests()
+        self.desk.people.cancel()
         self.state.handle(Stopped())
         self.state.give_back([*self.pending, *self.lanes.discard()])
         self.pending.clear()
@@ -204,7 +204,7 @@ class Run:
                     self.interrupts.let(self.desk.forget, order.step)
                 case Tell():
                     self.scope.aborted.add(order.call)
-                    self.desk.cancel_requests(order.call)
+                    self.desk.people.cancel(order.call)
                     self.lanes.cancel(order.call)
                     if order.keeps_thread:
                         self.stuck.add(order.call)

@@ -11,8 +11,9 @@ from planai.call import current_activation
 from planai.desk import TaskStatusCallback
 from planai.events import Abandoned, Closing
 from planai.provenance import ProvenanceChain
-from planai.run.desk import UserRequestCallback, last_step
+from planai.run.desk import last_step
 from planai.run.loop import Run
+from planai.run.people import UserRequestCallback
 from planai.run.result import RunResult
 from planai.run.running import execute
 from planai.run.user_input import UserInputRequest
@@ -113,9 +114,9 @@ class Service:
 
     def on_user_request(self, callback: UserRequestCallback | None, *, takes_requests: bool) -> None:
         """Say who shows requests to persons."""
-        self.run.desk.on_user_request = callback
-        self.run.desk.takes_requests = takes_requests
+        self.run.desk.people.on_request = callback
+        self.run.desk.people.takes_requests = takes_requests
 
     def wait_on_user_request(self, request: UserInputRequest) -> tuple[Any, str | None]:
         """Hand `request` over to whoever shows it to a person, and wait for the answer."""
-        return self.run.desk.wait_for(request, {})
+        return self.run.desk.people.wait_for(request, {})
