@@ -1,4 +1,4 @@
-"""setup_logging: what a program logs, in a file of its own for each start."""
+"""What a program logs: in a file of its own for each start, or on stderr while somebody looks for a mistake."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ def setup_logging(
     if level is not None:
         logger.setLevel(level)
     return logger
+
+
+def show_debug(logger: logging.Logger) -> None:
+    """Let debug messages through, to stderr where the program has set up no logging."""
+    logger.setLevel(logging.DEBUG)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        logger.addHandler(handler)

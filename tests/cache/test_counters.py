@@ -53,3 +53,19 @@ def test_threads_lose_no_count() -> None:
         list(pool.map(work, range(8)))
     assert stats == CacheStats(4000, 4000, 4000, 4000, 4000, 0, 0, Cost(4000.0), Cost(4000.0), stats.reasons)
     assert stats.reasons["expired"] == 4000
+
+
+def test_a_miss_that_is_taken_back_leaves_nothing() -> None:
+    stats = CacheStats()
+    stats.miss("expired")
+    stats.miss()
+    stats.take_back_miss("expired")
+    stats.take_back_miss()
+    assert stats == CacheStats()
+
+
+def test_a_miss_can_be_explained_afterwards() -> None:
+    stats = CacheStats()
+    stats.miss()
+    stats.explain_miss("new input")
+    assert (stats.misses, dict(stats.reasons)) == (1, {"new input": 1})

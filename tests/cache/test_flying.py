@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from planai import CachedTaskWorker, Graph, Task
 from planai.cache.flight import LOCK_FILE
 from planai.cache.opening import overriding
+from planai.call import CacheMode
 from planai.run.result import RunResult
 from planai.testing import run_inline
 from planai.testing.fixtures import FixtureStore
@@ -162,3 +164,45 @@ def test_calls_that_are_as_deep_inside_of_others_compute_once(tmp_path: Path) ->
     worker = Down(cache_dir=tmp_path)
     graph_of(worker).run([(worker, Number(value=3)) for _ in range(5)], raise_on_failure=True)
     assert worker.computed == [3, 2, 1, 0]
+
+
+class Slow(CachedTaskWorker):
+    output_types = [Word]
+
+    def consume_work(self, task: Number) -> None:
+        time.sleep(0.02)  # so that the others ask meanwhile
+        self.publish_work(Word(text=str(task.value)))
+
+
+class SlowOnTheLoop(CachedTaskWorker):
+    output_types = [Word]
+
+    async def consume_work(self, task: Number) -> None:
+        await asyncio.sleep(0.02)
+        self.publish_work(Word(text=str(task.value)))
+
+
+@pytest.mark.parametrize("mode", ["read_write", "refresh"])
+@pytest.mark.parametrize("kind", [Slow, SlowOnTheLoop, ByHand])
+def test_the_figures_of_a_worker_count_each_call_once(
+    tmp_path: Path, kind: type[CachedTaskWorker], mode: CacheMode
+) -> None:
+    worker = kind(cache_dir=tmp_path)
+    result = graph_of(worker).run([(worker, Number(value=number % 3)) for number in range(30)], cache_mode=mode)
+    stats = worker.cache_stats
+    assert (stats.hits, stats.misses, stats.waits) == (27, 3, result.cache.waits)
+    assert (result.cache.hits, result.cache.misses) == (27, 3)
+    assert stats.waits > 0
+    assert dict(stats.reasons) == dict(result.cache.reasons)
+    assert stats.hit_rate == 0.9
+
+
+def test_calls_by_hand_that_wait_count_once(tmp_path: Path) -> None:
+    worker = Slow(cache_dir=tmp_path)
+    calls = [threading.Thread(target=worker.consume_work, args=[Number(value=1)]) for _ in range(5)]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join()
+    stats = worker.cache_stats
+    assert (stats.hits, stats.misses, dict(stats.reasons)) == (4, 1, {"nothing is stored by this worker": 1})

@@ -64,8 +64,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
         activation.notes["ready"] = True
         if "generation" not in activation.notes:
             activation.notes["generation"] = self.get_cache().generation()
-        if activation.lookup is not None and not activation.lookup.hit:
-            activation.lookup.reason = self._reason(key, activation.lookup.reason)
+        self._explain_miss(key)
 
     def _consume_traced(self, task: Task) -> Flow[None]:
         before = snapshot(task)

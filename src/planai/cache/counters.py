@@ -15,7 +15,7 @@ class CacheStats:
 
     Attributes:
         hits: look-ups that found an answer.
-        misses: look-ups that found none, or none that could be used.
+        misses: look-ups that found none, or none that could be used; one for each try of a call.
         stores: answers that were stored.
         stored: their bytes.
         evictions: entries that were removed to keep the limits, expired ones included.
@@ -23,7 +23,8 @@ class CacheStats:
         errors: how often the store failed.
         saved: what the hits took to compute at first.
         spent: what was stored took to compute.
-        reasons: why entries that were there could not be used.
+        reasons: the misses by reason, of calls that have computed.
+        waits: hits that waited for another call that computed the same.
     """
 
     hits: int = 0
@@ -36,6 +37,7 @@ class CacheStats:
     saved: Cost = FREE
     spent: Cost = FREE
     reasons: Counter[str] = field(default_factory=Counter)
+    waits: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -61,6 +63,18 @@ class CacheStats:
             self.misses += 1
             if reason:
                 self.reasons[reason] += 1
+
+    def take_back_miss(self, reason: str = "") -> None:
+        """Forget a miss of a call that looks again, since somebody else computes the same."""
+        with self._lock:
+            self.misses -= 1
+            if reason:
+                self.reasons -= Counter([reason])
+
+    def explain_miss(self, reason: str) -> None:
+        """Tell why a miss, which was counted without a reason, is one."""
+        with self._lock:
+            self.reasons[reason] += 1
 
     def store(self, size: int, cost: Cost) -> None:
         """Count an answer of `size` bytes that was stored."""

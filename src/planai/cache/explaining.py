@@ -132,6 +132,16 @@ class ExplainingTaskWorker(StoringTaskWorker):
             total = total.plus(info.cost)
         return Cost(total.seconds / len(known), round(total.tokens / len(known)), total.dollars / len(known))
 
+    def _explain_miss(self, key: str) -> None:
+        """Note why the present call is a miss, if it is one."""
+        activation = current_activation()
+        lookup = None if activation is None else activation.lookup
+        if lookup is None or lookup.hit:
+            return
+        known, lookup.reason = lookup.reason, self._reason(key, lookup.reason)
+        if not known:
+            self.cache_stats.explain_miss(lookup.reason)
+
     def _reason(self, key: str, known: str) -> str:
         """Return why the present call is a miss, in a few words."""
         activation = current_activation()

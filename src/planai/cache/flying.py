@@ -10,6 +10,7 @@ from planai.cache.flight import Flights
 from planai.cache.migrating import MigratingTaskWorker
 from planai.cache.opening import open_flights, override
 from planai.call import Park, inside, need_activation
+from planai.events import Lookup
 from planai.flow import Flow, Until
 
 
@@ -35,7 +36,8 @@ class FlyingTaskWorker(MigratingTaskWorker):
         try:
             while not (owns := flights.begin(name)):
                 over = partial(flights.when_over, name)
-                if need_activation("a call").call is not None:
+                if (activation := need_activation("a call")).call is not None:
+                    self._take_back_miss(activation.lookup)
                     raise Park(over)
                 yield Until(over)
                 if (yield from find()):
@@ -45,6 +47,11 @@ class FlyingTaskWorker(MigratingTaskWorker):
         finally:
             if owns:
                 flights.end(name)
+
+    def _take_back_miss(self, lookup: Lookup | None) -> None:
+        """Let a call count once that looks up its answer again."""
+        if lookup is not None and "hit" in need_activation("a call").notes:  # else it was not counted
+            self.cache_stats.take_back_miss(lookup.reason)
 
     def _flights(self) -> Flights:
         over = override()

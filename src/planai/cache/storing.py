@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from planai.cache.codec import Codec
 from planai.cache.counters import CacheStats
 from planai.cache.opening import StoreName, open_store, override
 from planai.cache.reads import load_read
+from planai.cache.reasons import REFRESH
 from planai.cache.shown import short_text
 from planai.cache.store import Order, Store
 from planai.cache.tracing import TracingTaskWorker
@@ -27,6 +27,7 @@ from planai.call import Activation, CacheMode, current_activation, mode_of_envir
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
 from planai.events import Lookup
+from planai.logs import show_debug
 from planai.task import Task, lineage_of
 
 _VERBS = tuple(name for name in vars(Store) if not name.startswith("_"))
@@ -64,7 +65,7 @@ class StoringTaskWorker(TracingTaskWorker):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         if self.debug_cache:
-            _show_debug(self.logger)
+            show_debug(self.logger)
 
     def _begin(self) -> dict[str, Any]:
         return super()._begin() | {"_cache": None}
@@ -95,8 +96,11 @@ class StoringTaskWorker(TracingTaskWorker):
         key = self._key(task_or_key)
         activation = self._own_activation()
         mode = self.mode()
-        if mode == "off" or (mode == "refresh" and key not in self._refreshed()):
-            hit, reason = None, "refresh"
+        if mode == "off":
+            hit, reason = None, ""
+        elif mode == "refresh" and key not in self._refreshed():
+            hit, reason = None, REFRESH
+            self.get_cache().stats.miss(REFRESH)
         else:
             hit, reason = self.get_cache().look(
                 key,
@@ -109,10 +113,12 @@ class StoringTaskWorker(TracingTaskWorker):
         if activation is not None and mode != "off":
             activation.source = self.answer_id(key)
             activation.notes["hit"] = hit
-            cost = FREE if hit is None else hit.cost
-            activation.lookup = Lookup(
-                hit=hit is not None, cost=cost, reason=reason, stale=hit is not None and hit.stale
-            )
+            if hit is None:
+                activation.lookup = Lookup(hit=False, reason=reason)
+            else:
+                waited = activation.call is not None and activation.call.resumed
+                activation.lookup = Lookup(hit=True, cost=hit.cost, waited=waited, stale=hit.stale)
+                self.get_cache().stats.count(waits=waited)
             if mode == "replay" and hit is None and self.looks_by_hand:
                 raise CacheMiss(f"{self.name!r} has nothing stored at the key {key!r}, and the mode is 'replay'")
         if hit is None or hit.value is None:
@@ -336,12 +342,3 @@ class StoringTaskWorker(TracingTaskWorker):
     def _debug(self, what: str, key: str) -> None:
         if self.debug_cache:
             self.logger.debug("cache %s %s", what, key)
-
-
-def _show_debug(logger: logging.Logger) -> None:
-    """Let debug messages through, to stderr where the program has set up no logging."""
-    logger.setLevel(logging.DEBUG)
-    if not logger.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        logger.addHandler(handler)

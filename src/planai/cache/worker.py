@@ -205,8 +205,8 @@ class CachedTaskWorker(ComputingTaskWorker):
             activation = need_activation("a call")
             activation.notes.pop("generation", None)  # it may clear its cache, and store then
             yield from self._consume_traced(task)
+            self._explain_miss(key)
             if activation.lookup is not None and not activation.lookup.hit:
-                activation.lookup.reason = self._reason(key, activation.lookup.reason)
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
 
         if not (yield from find()):
@@ -239,8 +239,13 @@ class CachedTaskWorker(ComputingTaskWorker):
 
     def _replay_or_begin(self, key: str) -> bool:
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
-        if self._is_there_now(key) and self._replay(key, waited=True):
-            return True
+        if self._is_there_now(key):
+            activation = need_activation("a call")
+            earlier = activation.lookup
+            if self._replay(key, waited=True):
+                self._take_back_miss(earlier)
+                self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
+                return True
         self._begin_answer(key)
         return False
 
