@@ -26,7 +26,7 @@ def server(server: OpenAIServer) -> OpenAIServer:
 
 
 def responses(worker: CachedLLMTaskWorker) -> int:
-    return len(worker.room().cache.notes(SPACE))
+    return len(worker.response_room().cache.notes(SPACE))
 
 
 # ---- what asks the model again, and what does not

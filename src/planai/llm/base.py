@@ -78,7 +78,7 @@ class BaseLLMTaskWorker(TaskWorker):
 
     # ---- how it works
 
-    def render(self, task: Any, messages: list[Message], pieces: dict[str, Any], **more: Any) -> Rendered:
+    def render_request(self, task: Any, messages: list[Message], pieces: dict[str, Any], **more: Any) -> Rendered:
         """Return the request with `messages`, after the system prompt, with the worker's settings and tools."""
         system = self.get_system_prompt(task)
         first = [Message("system", system)] if system else []
@@ -88,7 +88,9 @@ class BaseLLMTaskWorker(TaskWorker):
         request = Request((*first, *messages), settings={**self.model_settings, **settings}, tools=specs, **more)
         return Rendered(request, tools, pieces)
 
-    def converse(self, rendered: Rendered, task: Any, accept: Callable[[str], Outcome[T]], retries: int) -> Flow[T]:
+    def ask_until_valid(
+        self, rendered: Rendered, task: Any, accept: Callable[[str], Outcome[T]], retries: int
+    ) -> Flow[T]:
         """Return the flow that asks until `accept` makes a value of what the model says."""
         activation = current_activation()
         require_room(self.name, rendered.request, self.max_input_tokens)
@@ -99,31 +101,31 @@ class BaseLLMTaskWorker(TaskWorker):
             tools=rendered.tools,
             tool_rounds=_TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
             retries=retries,
-            keeper=self.keeper(task),
-            spend=self.spend,
-            find=self.find,
+            keeper=self.response_keeper(task),
+            spend=self.note_spending,
+            find=self.note_found,
             budget=Budget(Bills() if activation is None else activation.scope.bills),
             on_chunk=self.handle_stream if self.stream else None,
         )
         return conversation.ask(rendered.request)
 
-    def keeper(self, task: Any) -> Keeper:
+    def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says to `task` is kept: here, nowhere."""
         return Keeper()
 
-    def spend(self, llm: LLM, answer: Answer) -> None:
+    def note_spending(self, llm: LLM, answer: Answer) -> None:
         """Let the present call have cost what an answer did."""
         activation = current_activation()
         if activation is not None:
             activation.cost = activation.cost.plus(cost_of([answer], 0.0))
-            activation.scope.bills.spend(self._payer(activation), usage_of(answer))
+            activation.scope.bills.spend(self._name_on_bill(activation), usage_of(answer))
 
-    def find(self, llm: LLM, said: Said) -> None:
+    def note_found(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept."""
         activation = current_activation()
         if activation is not None:
             activation.found = activation.found.plus(said.cost)
-            activation.scope.bills.save(self._payer(activation), said.cost)
+            activation.scope.bills.save(self._name_on_bill(activation), said.cost)
 
-    def _payer(self, activation: Activation) -> str:
+    def _name_on_bill(self, activation: Activation) -> str:
         return self.name if activation.call is None else activation.call.worker

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from planai.cache.answer import Limits
 from planai.cache.canonical import canonical
 from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
@@ -44,7 +45,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
         """Return what decides the answer to `task`: also what the model is told."""
-        return super().key_parts(task) | told(self.rendered(task)) | whose(self._asked(task))
+        return super().key_parts(task) | told(self.rendered_request(task)) | whose(self._whose_question(task))
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
         """Return what decides all answers: also the code of the answer's type, and of the tools."""
@@ -68,12 +69,12 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         found = super()._replay(key, waited=waited)
         if found and self.stream:
             activation = need_activation("a call")
-            self._stream_again(activation.tasks[0], [output.task for output in activation.outputs])
+            self._stream_replayed(activation.tasks[0], [output.task for output in activation.outputs])
         return found
 
-    def _stream_again(self, task: Any, outputs: list[Task]) -> None:
+    def _stream_replayed(self, task: Any, outputs: list[Task]) -> None:
         """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
-        said = self.keeper(task).look(self.llm, self.request_for(task))
+        said = self.response_keeper(task).look(self.llm, self.request_for(task))
         if said is None or said.last.calls:
             show_in_pieces("\n".join(output.model_dump_json() for output in outputs), self.handle_stream)
         else:
@@ -86,22 +87,22 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         """Whether a replay may compute: over responses that were kept, Python may run as it likes."""
         return True
 
-    def keeper(self, task: Any) -> Keeper:
+    def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says is kept, beside what the worker publishes."""
         mode = self.mode()
         if mode == "off" or not self.should_cache(task):
             return Keeper()
         return Responses(
-            room=self.room(),
+            room=self.response_room(),
             mode=mode,
             owner=self.space,
-            asked=self._asked(task),
+            asked=self._whose_question(task),
             ttl=self.age_limit(task),
             refreshed=self._refreshed(),
-            kept=self._limit,
+            kept=self._limit_responses,
         )
 
-    def room(self) -> Room:
+    def response_room(self) -> Room:
         """Return the responses in the worker's folder, which others may share."""
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
@@ -114,20 +115,27 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
     def clear_cache(self) -> None:
         """Remove all entries of this worker, and the responses that it has asked for."""
         super().clear_cache()
-        cache = self.room().cache
+        cache = self.response_room().cache
         for info in owned_by(cache.notes(SPACE), self.space):
             del cache[info.key]
 
-    def _asked(self, task: Any) -> Asked:
+    def _whose_question(self, task: Any) -> Asked:
         return Asked(self.cache_scope, self.sample, self.get_cache_salt(task) or "", self.include_model_in_key)
 
-    def _limit(self, size: int) -> None:
+    def _limit_responses(self, size: int) -> None:
         """Let the worker's limits hold for its responses, too: the least recently used go first."""
-        entries, most = self.cache_size_limit, self.cache_disk_limit
-        if entries is None and most is None:
+        limits = Limits(self.cache_size_limit, self.cache_disk_limit)
+        if limits[:2] == (None, None):
             return
-        cache, total = self.room().cache, 0
-        for count, info in enumerate(reversed(owned_by(cache.notes(SPACE), self.space)), 1):
+        notes = need_activation("a call").scope.notes
+        count, total = notes.get((self, "responses kept"), (0, 0))
+        added = (count + 1, total + size)
+        if count and not limits.are_due(*added):
+            notes[self, "responses kept"] = added
+            return
+        notes[self, "responses kept"] = (1, 0)
+        cache, total, room = self.response_room().cache, 0, limits.room(size)
+        for number, info in enumerate(reversed(owned_by(cache.notes(SPACE), self.space)), 1):
             total += info.size
-            if (entries is not None and count > entries) or (most is not None and total > most):
+            if (room.entries is not None and number > room.entries) or (room.size is not None and total > room.size):
                 del cache[info.key]

@@ -64,11 +64,11 @@ class ChatTaskWorker(BaseLLMTaskWorker):
             InvalidAnswer: the model refused, was cut off, or said nothing.
             ModelUnavailable: it could not be asked.
         """
-        return go_along(self._go_on(task)) if self.is_async else go_through(self._go_on(task))
+        return go_along(self._take_turn(task)) if self.is_async else go_through(self._take_turn(task))
 
-    def _go_on(self, task: ChatTask) -> Flow[None]:
+    def _take_turn(self, task: ChatTask) -> Flow[None]:
         turns = [Message(message.role, message.content) for message in task.messages]
-        text = yield from self.converse(self.render(task, turns, {}), task, _something, retries=1)
+        text = yield from self.ask_until_valid(self.render_request(task, turns, {}), task, _something, retries=1)
         self.publish_work(ChatMessage(role="assistant", content=text), input_task=task)
 
 

@@ -102,12 +102,12 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """
-        return go_along(self._answer(task)) if self.is_async else go_through(self._answer(task))
+        return go_along(self._ask_and_publish(task)) if self.is_async else go_through(self._ask_and_publish(task))
 
-    def _answer(self, task: Any) -> Flow[None]:
-        rendered = self.rendered(task)
-        accept = partial(self._accept, task)
-        response = yield from self.converse(rendered, task, accept, self.max_validation_retries)
+    def _ask_and_publish(self, task: Any) -> Flow[None]:
+        rendered = self.rendered_request(task)
+        accept = partial(self._accept_answer, task)
+        response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
         if self.debug_mode:
             yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
         pending = self.post_process(response, task)
@@ -116,16 +116,16 @@ class LLMTaskWorker(BaseLLMTaskWorker):
 
     def request_for(self, task: Any) -> Request:
         """Return all that the model is told about `task`."""
-        return self.rendered(task).request
+        return self.rendered_request(task).request
 
-    def rendered(self, task: Any) -> Rendered:
+    def rendered_request(self, task: Any) -> Rendered:
         """Return what the model is told about `task`; within a call, it is worked out once for the same task."""
         activation = current_activation()
         if activation is None or activation.worker is not self:
-            return self._render(task)
+            return self._make_request(task)
         known: tuple[object, Rendered] = activation.notes.get("request", (None, None))
         if known[0] is not task:
-            known = activation.notes["request"] = (task, self._render(task))
+            known = activation.notes["request"] = (task, self._make_request(task))
         return known[1]
 
     def answer_type(self) -> type[BaseModel]:
@@ -143,8 +143,8 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             )
         return self.output_types[0]
 
-    def _render(self, task: Any) -> Rendered:
-        text, pieces = self._message(task)
+    def _make_request(self, task: Any) -> Rendered:
+        text, pieces = self._make_message(task)
         images = images_of(task)
         pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
         messages = [Message("user", text, images=images)]
@@ -152,9 +152,9 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
         pieces |= {"examples": self.examples} if self.examples else {}
         kind = self.answer_type()
-        return self.render(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
+        return self.render_request(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
 
-    def _message(self, task: Any) -> tuple[str, dict[str, Any]]:
+    def _make_message(self, task: Any) -> tuple[str, dict[str, Any]]:
         """Return the message about `task`, and what it is made of besides the task itself."""
         if inspect.unwrap(type(self).get_full_prompt) is not inspect.unwrap(LLMTaskWorker.get_full_prompt):
             text = self.get_full_prompt(task)
@@ -166,7 +166,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             pieces["what is shown of the input"] = "" if shown is None else input_text(shown, as_xml=self.use_xml)
         return text, pieces
 
-    def _accept(self, task: Any, text: str) -> Outcome[BaseModel]:
+    def _accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
         """Make the answer of its text, or say what is wrong with it."""
         try:
             response = self.answer_type().model_validate_json(_unfenced(text))
