@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from planai.cli import cache, graphs
+from planai.cli import cache, graphs, optimize
 from planai.errors import PlanaiError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 for _command in (graphs.plan, graphs.warm, graphs.migrate):
     cache.app.command()(_command)
 app.add_typer(cache.app, name="cache")
+app.command()(optimize.optimize_prompt)
 
 
 @app.callback()

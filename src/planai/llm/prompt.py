@@ -15,6 +15,8 @@ SYSTEM = "You carry out one step of a larger job. Follow the instructions exactl
 """What a model is told about its part, unless a worker says otherwise."""
 
 
+_BEFORE = "The input:\n\n"
+_AFTER = "\n\nWhat to do with it:\n\n"
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_TURN = 4
 _TOKENS_PER_IMAGE = 1000
@@ -30,7 +32,13 @@ def full_prompt(instructions: str, shown: Any, *, as_xml: bool) -> str:
     """
     if shown is None:
         return instructions
-    return f"The input:\n\n{input_text(shown, as_xml=as_xml)}\n\nWhat to do with it:\n\n{instructions}"
+    return f"{_BEFORE}{input_text(shown, as_xml=as_xml)}{_AFTER}{instructions}"
+
+
+def between_markers(message: str) -> str:
+    """Return the input in a message that `full_prompt` has made; empty for another one."""
+    body, _, instructions = message.removeprefix(_BEFORE).rpartition(_AFTER)
+    return body if message.startswith(_BEFORE) and instructions else ""
 
 
 def input_text(shown: Any, *, as_xml: bool) -> str:

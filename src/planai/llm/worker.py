@@ -106,7 +106,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
 
     def _ask_and_publish(self, task: Any) -> Flow[None]:
         rendered = self.rendered_request(task)
-        accept = partial(self._accept_answer, task)
+        accept = partial(self.accept_answer, task)
         response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
         if self.debug_mode:
             yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
@@ -166,7 +166,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             pieces["what is shown of the input"] = "" if shown is None else input_text(shown, as_xml=self.use_xml)
         return text, pieces
 
-    def _accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
+    def accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
         """Make the answer of its text, or say what is wrong with it."""
         try:
             response = self.answer_type().model_validate_json(_unfenced(text))
