@@ -402,6 +402,23 @@ def test_a_graph_serves_again_after_it_was_prepared_again() -> None:
             sink.next()
 
 
+def test_a_failure_is_told_while_the_graph_serves_and_not_again_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    class Break(Show):
+        def consume_work(self, task: Number) -> None:
+            raise LookupError(f"no {task.value}")
+
+    worker, status = Break(), Collected()
+    graph = graph_of(worker)
+    with serving(graph):
+        for value in (1, 2):
+            graph.add_work(worker, Number(value=value), status_callback=status)
+            status.next()
+        while "no 1" not in (said := capsys.readouterr().err):
+            threading.Event().wait(0.001)
+    said += capsys.readouterr().err
+    assert [said.count(f"LookupError: no {value}") for value in (1, 2)] == [1, 1]
+
+
 # ---- state and watching
 
 

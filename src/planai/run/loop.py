@@ -79,6 +79,7 @@ class Run:
     thread: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)
     submitted: int = 0
+    told_failures: int = 0
     pending: deque[Call] = field(default_factory=deque)
     alarms: Alarms = field(default_factory=Alarms)
     stuck: set[int] = field(default_factory=set)
@@ -157,6 +158,7 @@ class Run:
             event = Aborted(event.call, event.worker)  # it has done nothing wrong
         if self.keeps_history:
             self._remember(event)
+            self._tell_failures()
         if self.scope.aborted:
             self._hear_of_end(event)
         if type(event) is not Finished and self._is_for_the_loop(event):
@@ -217,6 +219,12 @@ class Run:
             if event.call in self.stuck:
                 self.stuck.discard(event.call)
                 self.lanes.lend(-1)
+
+    def _tell_failures(self) -> None:
+        failures = self.state.failures
+        while self.told_failures < len(failures):
+            self.told_failures += 1
+            self.interrupts.let(self.observer.failed, failures[self.told_failures - 1])
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, Finished | Failed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planai.board import Board
-from planai.run.result import RunResult
+from planai.run.result import Failure, RunResult
 
 
 class Observer:
@@ -17,6 +17,9 @@ class Observer:
 
     def printed(self, worker: str, text: str) -> None:
         """A worker has something to say."""
+
+    def failed(self, failure: Failure) -> None:
+        """A call has failed for good in a run that serves, whose end nobody waits for."""
 
     def stopping(self, running: int) -> None:
         """The run was interrupted and waits for `running` calls."""

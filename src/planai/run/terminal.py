@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from planai.board import Board, WorkerFigures
 from planai.run.observer import Observer
-from planai.run.result import RunResult
+from planai.run.result import Failure, RunResult
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -27,6 +27,7 @@ class Reporter(Observer):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
+        self._shown = 0
 
     def doubted(self, graph: str, doubts: list[str], drawing: str) -> None:
         """Say what may be wrong, and show the graph."""
@@ -38,6 +39,11 @@ class Reporter(Observer):
         """Print `text` as it is."""
         print(text)  # noqa: T201 - TaskWorker.print
 
+    def failed(self, failure: Failure) -> None:
+        """Say what failed, and where."""
+        self._shown += 1
+        self._say(f"planai: {failure}\n        at {_last_line(failure.traceback)}")
+
     def stopping(self, running: int) -> None:
         """Say what the interrupted run waits for."""
         if running:
@@ -45,9 +51,10 @@ class Reporter(Observer):
 
     def ended(self, result: RunResult) -> None:
         """Say what failed, and whether work is left."""
-        for failure in result.failures[:SHOWN_FAILURES]:
-            self._say(f"planai: {failure}\n        at {_last_line(failure.traceback)}")
-        hidden = len(result.failures) - SHOWN_FAILURES
+        left = result.failures[self._shown :]
+        for failure in left[:SHOWN_FAILURES]:
+            self.failed(failure)
+        hidden = len(left) - SHOWN_FAILURES
         if hidden > 0:
             self._say(f"planai: and {hidden} more failures; see RunResult.failures")
         for remark in result.remarks:
