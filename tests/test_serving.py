@@ -336,6 +336,7 @@ def test_an_abort_before_the_run_begins() -> None:
     graph.add_work(show, Number(value=2))
     assert graph.abort_work(chain)
     assert not graph.abort_work((("InitialTaskWorker", 9),))
+    assert not graph.abort_work(())
     assert graph.execute([]).outputs == [Text(text="2 nobody")]
 
 

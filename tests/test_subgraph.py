@@ -159,7 +159,7 @@ def test_the_same_graph_in_two_places_and_by_itself() -> None:
     assert len(spreading.run([(spread, Number(value=4))]).outputs) == 4
 
 
-def test_two_places_of_one_graph_share_its_limits() -> None:
+def test_two_places_of_one_graph_share_its_limits_and_those_around_it() -> None:
     barrier = threading.Barrier(2)
 
     class Meet(TaskWorker):
@@ -176,9 +176,11 @@ def test_two_places_of_one_graph_share_its_limits() -> None:
     graph.set_sink(other, Text)
     work: list[tuple[TaskWorker, Task]] = [(one, Number(value=1)), (other, Number(value=2))]
     assert len(graph.run(work, display_terminal=False).outputs) == 2
-    barrier.reset()
-    inner.set_max_parallel_tasks(Meet, 1)
-    assert len(graph.run(work, display_terminal=False).failures) == 2
+    for limiting in (inner, graph):
+        barrier.reset()
+        inner.wires.limits.clear()
+        limiting.set_max_parallel_tasks(Meet, 1)
+        assert len(graph.run(work, display_terminal=False).failures) == 2
 
 
 def test_a_sink_with_a_callback_inside_is_called() -> None:

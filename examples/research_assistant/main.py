@@ -125,6 +125,12 @@ class WriteReport(JoinedTaskWorker):
         self.publish_work(Report(markdown="\n".join(lines)), input_task=tasks[0])
 
 
+def say(text: str) -> None:
+    """Print whole lines: several threads do."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 class Assistant:
     """The graph as a service: questions come in by lines, and so do answers to what it asks itself."""
 
@@ -146,7 +152,7 @@ class Assistant:
     def deliver(self, metadata: dict[str, Any], task: Task) -> None:
         """Print a report."""
         assert isinstance(task, Report)
-        print(f"[{metadata['number']}] {task.markdown}", flush=True)
+        say(f"[{metadata['number']}] {task.markdown}")
 
     def tell(
         self,
@@ -162,11 +168,11 @@ class Assistant:
             if worker is None:
                 self.chains.pop(metadata["number"], None)
                 self.changed.notify_all()
-        print(f"[{metadata['number']}] {message if worker else 'done'}", flush=True)
+        say(f"[{metadata['number']}] {message if worker else 'done'}")
 
     def ask_back(self, metadata: dict[str, Any], request: UserInputRequest) -> None:
         """Print what a person is asked, and keep it until there is an answer; meanwhile it holds no thread."""
-        print(f"[{metadata['number']}] {request.instruction}", flush=True)
+        say(f"[{metadata['number']}] {request.instruction}")
         with self.changed:
             self.requests[metadata["number"]] = request
             self.changed.notify_all()

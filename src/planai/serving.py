@@ -74,7 +74,7 @@ class ServedGraph(PlanAINames, ABC):
         Returns:
             Whether there was any work.
         """
-        return self._service is not None and self._service.abort_work(provenance)
+        return bool(provenance) and self._service is not None and self._service.abort_work(provenance)
 
     def shutdown(self, timeout: float = 5.0) -> bool:
         """Take no more work, and end the run when all is done, or when `timeout` seconds are over.

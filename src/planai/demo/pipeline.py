@@ -184,8 +184,10 @@ def make_graph(cache_dir: str, llm: LLM | None) -> tuple[Graph, TaskWorker]:
         llm: the model to ask; None for leaving the step out.
     """
     graph = Graph(name="standard library")
-    read, analyse_modules, choose = ReadModules(), Analyse(cache_dir=cache_dir), Choose()
-    join = Join() if llm is not None else Join(merged_types=[Facts])
+    read, analyse_modules = ReadModules(), Analyse(cache_dir=cache_dir)
+    choose, join = Choose(), Join()
+    if llm is None:  # nobody answers questions
+        choose.output_types, join.merged_types = [Facts], [Facts]
     graph.add_workers(read, analyse_modules, choose, join)
     graph.set_dependency(read, analyse_modules).next(choose).next(join).sink(Report)
     graph.set_max_parallel_tasks(Analyse, 1)  # plain Python: two threads of it take longer than one
