@@ -489,3 +489,19 @@ def test_what_is_damaged_beside_entries_hinders_no_run_and_no_explanation(folder
     assert not worker.explain(dated("second")[0]).hit
     result = run_inline(worker, *dated("second"))
     assert (result.ok, result.cache_misses, result.cache.remarks) == (True, 5, ())
+
+
+class ByHand(CachedTaskWorker):
+    output_types = [Price]
+
+    def consume_work(self, task: Order) -> None:
+        price = self.get_from_cache(task) or Price(cents=task.amount)
+        self.save_to_cache(task, price)
+        self.publish_work(price)
+
+
+def test_whoever_replays_by_hand_is_told_what_differs(tmp_path: Path) -> None:
+    run_inline(ByHand(cache_dir=tmp_path), Order(item="tea"))
+    (failure,) = run_inline(ByHand(cache_dir=tmp_path, cache_mode="replay"), Order(item="milk")).failures
+    assert str(failure.error).startswith(f"the mode is 'replay', and {ByHand().space!r} at the key")
+    assert 'field item: "tea" -> "milk"' in str(failure.error)

@@ -336,7 +336,9 @@ class Cache(MutableMapping[str, Any]):
             return use(*args)
         except BROKEN as error:
             self.stats.count(errors=1)
-            self._warn("store", f"the cache does not work, and results are computed without it: {error}")
+            self._warn(
+                "store", f"the cache does not work, and results are computed without it: {error}, in {self._store!r}"
+            )
             return None
 
     def _warn(self, kind: str, text: str) -> None:

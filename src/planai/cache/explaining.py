@@ -132,6 +132,12 @@ class ExplainingTaskWorker(StoringTaskWorker):
             total = total.plus(info.cost)
         return Cost(total.seconds / len(known), round(total.tokens / len(known)), total.dollars / len(known))
 
+    def _why_missing(self, key: str) -> str:
+        activation = current_activation()
+        if activation is None or activation.notes.get("key") != key or not is_traced(type(self)):
+            return super()._why_missing(key)
+        return str(self.explain(activation.tasks[0]))
+
     def _explain_miss(self, key: str) -> None:
         """Note why the present call is a miss, if it is one."""
         activation = current_activation()

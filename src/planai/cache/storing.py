@@ -120,7 +120,7 @@ class StoringTaskWorker(TracingTaskWorker):
                 activation.lookup = Lookup(hit=True, cost=hit.cost, waited=waited, stale=hit.stale)
                 self.get_cache().stats.count(waits=waited)
             if mode == "replay" and hit is None and self.looks_by_hand:
-                raise CacheMiss(f"{self.name!r} has nothing stored at the key {key!r}, and the mode is 'replay'")
+                raise CacheMiss(f"the mode is 'replay', and {self._why_missing(key)}")
         if hit is None or hit.value is None:
             return None
         return hit.value or (Bundle((Published(hit.value),)) if isinstance(hit.value, Task) else hit.value)
@@ -240,6 +240,9 @@ class StoringTaskWorker(TracingTaskWorker):
             return True
         activation.notes["generation"] = generation
         return False
+
+    def _why_missing(self, key: str) -> str:
+        return f"{self.name!r} has nothing stored at the key {key!r}"
 
     def _refreshed(self) -> set[str]:
         """Return the keys whose answers were stored in the present run."""

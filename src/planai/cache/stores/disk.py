@@ -62,6 +62,9 @@ class DiskStore:
         self._swept = False
         self._process = os.getpid()
 
+    def __repr__(self) -> str:
+        return f"DiskStore({str(self._folder)!r})"
+
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
         number = number_of(space, key)

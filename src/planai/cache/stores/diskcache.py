@@ -67,6 +67,9 @@ class DiskcacheStore:
         self._process = os.getpid()
         _import()
 
+    def __repr__(self) -> str:
+        return f"DiskcacheStore({str(self._folder)!r})"
+
     def get(self, space: str, key: str) -> Record | None:
         """Return the record, or None."""
         found = self.peek(space, key)
