@@ -52,6 +52,12 @@ def test_a_part_that_differs_without_a_visible_reason_is_named() -> None:
     ]
 
 
+def test_what_shows_no_difference_is_a_secret_if_there_are_some() -> None:
+    hidden = {"api_key": "SecretStr('**********')", "name": '"a"', "options": "{'token': SecretStr('**********')}"}
+    old, new = of(fields=hidden, parts={"task": digest_of("1")}), of(fields=hidden, parts={"task": digest_of("2")})
+    assert compare(old, OLD, new, OLD) == [Difference("field", "api_key or options", "a secret", "another")]
+
+
 def test_an_output_type_that_changed() -> None:
     other = profile(
         parts=OLD.parts | {"outputs": digest_of("outputs 2")}, outputs={"shop.stock:Counted": digest_of("schema 2")}

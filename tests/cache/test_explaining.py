@@ -200,10 +200,11 @@ def test_secrets_decide_and_are_never_shown(folder: Path) -> None:
 def test_a_secret_that_changed_is_told_in_words(folder: Path) -> None:
     task = Card(owner="Ann", number=SecretStr("card-17"))
     run_inline(Login(cache_dir=folder, password=SecretStr("hunter2")), task)
-    assert (
-        Login(cache_dir=folder, password=SecretStr("hunter3")).explain(task).reason
-        == "a setting that is not shown changed"
-    )
+    found = Login(cache_dir=folder, password=SecretStr("hunter3")).explain(task)
+    assert found.reason == "setting password changed from a secret to another"
+    assert found.differences == [Difference("setting", "password", "a secret", "another")]
+    found = Login(cache_dir=folder, password=SecretStr("hunter2")).explain(Card(owner="Ann", number=SecretStr("18")))
+    assert found.differences == [Difference("field", "number", "a secret", "another")]
 
 
 # ---- code, in modules that are edited

@@ -16,6 +16,7 @@ INPUT_CLASS = "(class)"
 UNKNOWN = "(unknown)"
 """Stands for what a part consists of, where only its digest was kept."""
 
+_STARS = "'**********'"  # for which pydantic shows a secret
 _DIGEST = re.compile(r"[0-9a-f]{32,}")
 _SHORT = 16
 _TASK = "task"
@@ -132,7 +133,7 @@ def _of_part(part: Part, table: str, old: Profile, new: Profile) -> Iterable[Dif
         return
     differences = list(_of_tables(part, getattr(old, table), getattr(new, table)))
     if not differences and before != after:
-        differences = [Difference(part, UNKNOWN, _short(before or None), _short(after or None))]
+        differences = [_of_hidden(part, getattr(old, table), getattr(new, table), before, after)]
     yield from differences
 
 
@@ -143,8 +144,18 @@ def _of_inputs(old: About, new: About) -> Iterable[Difference]:
     if old.input != new.input:
         differences.insert(0, Difference("field", INPUT_CLASS, old.input or None, new.input or None))
     if not differences:
-        differences = [Difference("field", UNKNOWN, _short(old.parts.get(_TASK)), _short(new.parts.get(_TASK)))]
+        differences = [_of_hidden("field", old.fields, new.fields, old.parts.get(_TASK), new.parts.get(_TASK))]
     yield from differences
+
+
+def _of_hidden(
+    part: Part, old: Mapping[str, str], new: Mapping[str, str], before: str | None, after: str | None
+) -> Difference:
+    """Name the secrets of which one has to be another, where all that is shown is the same."""
+    names = [name for name in sorted(new) if name in old and _STARS in new[name]]
+    if names:
+        return Difference(part, " or ".join(names), "a secret", "another")
+    return Difference(part, UNKNOWN, _short(before or None), _short(after or None))
 
 
 def _of_other_parts(old: Mapping[str, str], new: Mapping[str, str], shown: Iterable[str]) -> Iterable[Difference]:
