@@ -74,7 +74,7 @@ def test_a_missing_key_is_told_once_a_call_and_the_rest_is_reported(tmp_path: Pa
 
 MISTAKES = {
     "nonsense": "--llm 'nonsense': write provider:model, 'embedded', or 'none'",
-    "opanai:gpt-4": "there is no provider 'opanai': choose one of 'embedded', 'ollama', 'openai', 'openrouter'",
+    "opanai:gpt-4": "there is no provider 'opanai': choose one of 'anthropic', 'embedded'",
     "openai:": "--llm 'openai:': write provider:model, 'embedded', or 'none'",
 }
 

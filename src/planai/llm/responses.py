@@ -182,10 +182,12 @@ class Responses(Keeper):
         near = nearest(about, ((_plain_about(info) or about, None) for info in known.values()))
         if near is None:
             return f"{head}; nothing is recorded at all"
-        lines = [f"  {item.name}: {item.old} -> {item.new}" for item in near.differences if item.part == "field"]
         hit = self.room.cache.peek(known[near.about.id].key)[0]
         earlier = hit.value.asked if hit is not None and isinstance(hit.value, KeptRound) else []
-        return "\n".join([f"{head}; the nearest recording is {near.about.id}:", *lines, *_diff(earlier, request)])
+        diff = _diff(earlier, request)
+        fields = [item for item in near.differences if item.part == "field"]
+        lines = [f"  {one.name}: {one.old} -> {one.new}" for one in fields if not (diff and one.name == "user prompt")]
+        return "\n".join([f"{head}; the nearest recording is {near.about.id}:", *lines, *diff])
 
     # ---- inside
 
@@ -300,7 +302,7 @@ def _diff(earlier: list[KeptTurn], request: Request) -> list[str]:
     """Return what differs in the text that a model is told."""
     old = [line for turn in earlier for line in turn.text.splitlines()]
     new = [line for turn in _round(request, Said(())).asked for line in turn.text.splitlines()]
-    return [f"    {line}" for line in list(unified_diff(old, new, "recorded", "asked", lineterm="", n=1))]
+    return [f"    {line}" for line in list(unified_diff(old, new, "recorded", "asked", lineterm="", n=0))]
 
 
 def _id(key: str) -> str:
