@@ -79,7 +79,8 @@ SILENCE = Reply(b"", never=True)
 class OpenAIServer:
     """Answers with `replies` in turn, then with what `fallback` makes of a request; `seen` has all requests.
 
-    With `meet`, no request is answered before so many of them are waiting at once; `most_at_once` tells how many were.
+    With `meet`, no request is answered before so many of them are waiting at once; `at_once` tells how many are,
+    `most_at_once` how many were.
     """
 
     def __init__(self) -> None:
@@ -101,7 +102,7 @@ class OpenAIServer:
         self.seen: list[Seen] = []
         self.meet = 0
         self.most_at_once = 0
-        self._at_once = 0
+        self.at_once = 0
         self._barrier: asyncio.Barrier | None = None
 
     def script(self, *replies: Reply) -> None:
@@ -112,12 +113,12 @@ class OpenAIServer:
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     async def _chat(self, request: Request) -> Response:
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             return await self._reply(request)
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
 
     async def _reply(self, request: Request) -> Response:
         self.seen.append(Seen(await request.json(), dict(request.headers), time.monotonic(), request.url.path))

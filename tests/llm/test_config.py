@@ -78,3 +78,30 @@ def test_an_embedded_model_is_named_by_its_file() -> None:
     assert isinstance(model, EmbeddedModel)
     assert (model.path, model.model_name) == (Path("/models/tiny.gguf"), "tiny")
     assert (model.max_tokens, model.temperature, model.seed) == (9, 0.5, 3)
+
+
+def test_what_programs_for_planai_pass_is_taken() -> None:
+    made = llm_from_config("openai", "m", log_dir="logs", use_cache=False, json_mode=True, max_tool_rounds=3)
+    assert made.identity()["model"] == "m"
+
+
+def test_a_parameter_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no parameter top_k, top_p: other settings go into model_settings"):
+        llm_from_config("openai", "m", top_p=1, top_k=2)
+
+
+def test_tunnels_are_not_opened() -> None:
+    with pytest.raises(ConfigurationError, match="ssh -L"):
+        llm_from_config("remote_ollama", "m", hostname="h", username="u")
+    assert remote("ollama", host="http://10.0.0.1:1").url() == "http://10.0.0.1:1/v1"
+
+
+def test_any_model_that_pydantic_ai_knows_will_do() -> None:
+    made = llm_from_config("groq:llama-3.3-70b-versatile", temperature=0.5)
+    assert dict(made.identity()) == {"provider": "groq", "model": "llama-3.3-70b-versatile", "base_url": None}
+    assert dict(made.settings()) == {"temperature": 0.5}
+
+
+def test_prices_have_two_or_three_names() -> None:
+    with pytest.raises(ConfigurationError, match="prices has input: pass US dollars"):
+        llm_from_config("openai", "m", prices={"input": 1})

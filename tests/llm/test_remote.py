@@ -6,7 +6,10 @@ import gc
 import json
 import subprocess
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -312,6 +315,29 @@ def test_a_worker_may_try_a_failed_call_again(server: OpenAIServer) -> None:
     assert result.outputs == [City(name="Paris", people=2)]
 
 
+def test_a_call_that_is_aborted_is_cancelled(server: OpenAIServer) -> None:
+    server.script(SILENCE)
+    graph, describe = Graph(), Describe(llm=openai(server))
+    graph.add_workers(describe).set_entry(describe).set_sink(describe, City)
+    graph.prepare(display_terminal=False)
+    serving = threading.Thread(target=graph.execute, args=([],), daemon=True)
+    chain = graph.add_work(describe, Place(name="Paris"))
+    serving.start()
+    wait_until(lambda: len(server.seen) == 1)
+    assert graph.abort_work(chain)
+    wait_until(lambda: server.at_once == 0)
+    graph.shutdown()
+    serving.join(20)
+    assert not serving.is_alive()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
 # ---- what a model costs
 
 
@@ -331,6 +357,8 @@ def test_the_client_of_a_dropped_model_does_not_stay_open(server: OpenAIServer) 
 
 LIGHT = """
 import sys
+import threading
+import time
 from planai import llm_from_config
 for model in (llm_from_config("openai", "gpt-4"), llm_from_config("ollama", "m"), llm_from_config("embedded")):
     model.identity(), model.settings()

@@ -36,7 +36,7 @@ from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
 from planai.llm.request_key import Asked, deciding, whose
-from planai.llm.responses import cost_of, open_room
+from planai.llm.responses import Room, cost_of, open_room
 from planai.llm.translate import answer_of
 
 _FORMAT = "pydantic-ai 1"
@@ -86,7 +86,7 @@ class CachedModel(WrapperModel):
     ) -> None:
         super().__init__(wrapped)
         self._where = (cache, cache_store) if isinstance(cache, str | Path) else ("", cache)
-        self._room = open_room(*self._where)
+        self._rooms: dict[object, Room] = {}
         self._given_mode, self._ttl = mode, ttl
         self._asked = Asked(scope, sample)
         self._refreshed: set[str] = set()
@@ -152,10 +152,16 @@ class CachedModel(WrapperModel):
 
     def _mode(self) -> CacheMode:
         over = override()
-        if over is not None:
-            self._room = self._room if self._room.cache.store is over.store else open_room(*self._where)
-            return over.mode
-        return self._given_mode or mode_of_environment()
+        return self._given_mode or mode_of_environment() if over is None else over.mode
+
+    @property
+    def _room(self) -> Room:
+        """Where responses are kept: here, or where a test has all workers keep theirs."""
+        over = override()
+        found = self._rooms.get(over)
+        if found is None:
+            found = self._rooms[over] = open_room(*self._where)
+        return found
 
     def _key(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters

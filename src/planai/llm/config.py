@@ -16,6 +16,7 @@ from planai.llm.prices import checked
 from planai.llm.remote import SERVERS, Api, RemoteModel
 
 _IN_PROCESS = ("embedded", "offline")
+_WITHOUT_EFFECT = frozenset({"hostname", "json_mode", "log_dir", "max_tool_rounds", "use_cache", "username"})
 
 
 def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a model
@@ -37,6 +38,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
     openai_api: Api = "chat",
     prices: Mapping[str, float | Decimal] | None = None,
     model_settings: Mapping[str, Any] | None = None,
+    **without_effect: Any,
 ) -> LLM:
     """Return the model called `model_name`. Making it needs no key and no network; asking it does.
 
@@ -65,10 +67,19 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         prices: US dollars per million tokens, as in ``{"input": 0.5, "output": 2.0, "cached": 0.05}``, for a model
             that the list of genai-prices does not have, or not at this price.
         model_settings: any other setting by its name, such as ``top_p``.
+        without_effect: ``log_dir``, ``use_cache``, ``json_mode`` and ``max_tool_rounds``, which programs for PlanAI
+            pass: nothing is logged, workers have the cache, and `max_tool_rounds`.
 
     Raises:
         ConfigurationError: the provider is not known, and there is no `base_url`; or `prices` are none.
     """
+    if not without_effect.keys() <= _WITHOUT_EFFECT:
+        unknown = ", ".join(sorted(without_effect.keys() - _WITHOUT_EFFECT))
+        raise ConfigurationError(f"llm_from_config has no parameter {unknown}: other settings go into model_settings")
+    if provider == "remote_ollama":
+        raise ConfigurationError(
+            "planai opens no tunnels: run `ssh -L 11434:localhost:11434 user@host`, and use the provider 'ollama'"
+        )
     if provider == "embedded":
         return _embedded(model_name, max_tokens, temperature, seed)
     if provider == "offline":

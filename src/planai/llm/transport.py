@@ -6,6 +6,7 @@ import asyncio
 import queue
 import random
 import weakref
+from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from typing import Any, cast
@@ -27,10 +28,11 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model
 
+from planai.call import current_activation
 from planai.errors import ModelError, ModelUnavailable
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.foreign import ForeignModel
-from planai.llm.loop import LoopThread, run, running_loop_thread, start
+from planai.llm.loop import LoopThread, running_loop_thread, start
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
 from planai.llm.translate import answer_of, history_of, parameters_of
@@ -39,6 +41,7 @@ Described = RemoteModel | ForeignModel
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
+_LOOK_SECONDS = 0.25
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _PASSING = (
     ModelHTTPError,
@@ -59,9 +62,10 @@ def ask(model: Described, request: Request, on_chunk: OnChunk | None = None) -> 
         ModelUnavailable: the server cannot be reached, or answers with an error.
     """
     try:
-        if on_chunk is None:
-            return run(_tried(model, request))
-        return _streamed(model, request, on_chunk)
+        chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        future = start(_tried(model, request, None if on_chunk is None else chunks.put))
+        future.add_done_callback(lambda _: chunks.put(None))
+        return _awaited(future, chunks, on_chunk)
     except ModelError:
         raise
     except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
@@ -85,18 +89,33 @@ async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None
         raise ModelUnavailable(_explained(error, model)) from None
 
 
-def _streamed(model: Described, request: Request, on_chunk: OnChunk) -> Answer:
-    """Ask, and hand on what comes in the thread that asks, where a worker may do all that it may do elsewhere."""
-    chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    future = start(_tried(model, request, chunks.put))
-    future.add_done_callback(lambda _: chunks.put(None))
+def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_chunk: OnChunk | None) -> Answer:
+    """Wait for the answer, and hand on what comes of it in the thread that asks, where a worker may do all it may.
+
+    When the wait is interrupted, or the call that it is for was aborted, the request is cancelled.
+    """
     try:
-        while (chunk := chunks.get()) is not None:
-            on_chunk(chunk)
-        return future.result()
+        while True:
+            try:
+                chunk = chunks.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if _is_aborted():
+                    raise ModelUnavailable("the answer was not waited for: its work was aborted") from None
+                continue
+            if chunk is None:
+                return future.result()
+            if on_chunk is not None:
+                on_chunk(chunk)
     except BaseException:
         future.cancel()
         raise
+
+
+def _is_aborted() -> bool:
+    """Tell whether the present call was; one that is to end with its run may still have ten seconds to do so."""
+    activation = current_activation()
+    call = None if activation is None else activation.call
+    return activation is not None and call is not None and call.id in activation.scope.aborted
 
 
 async def _tried(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:

@@ -104,6 +104,8 @@ class Progress(Reporter):
             live.stop()
         if result.cache.workers:
             self._say(f"planai: cache of {self._title!r}: {result.cache}")
+        if result.bills:
+            self._say(f"planai: models of {self._title!r}: {result.bill}")
         super().ended(result)
 
 
