@@ -148,6 +148,13 @@ def test_changed_analysis_is_done_again_and_no_model_is_asked(
     assert server.seen == []
 
 
+def test_an_edit_of_what_is_done_with_answers_asks_no_model(server: OpenAIServer, cache: Path, tmp_path: Path) -> None:
+    code = patched(tmp_path, "demo/pipeline.py", "category=response.category)", "category=str(response.category))")
+    ran = run_apart(cache, server.url, code)
+    assert (ran.figures["Analyse"], ran.figures["Classify"]) == ([ALL, 0], [0, ASKED])
+    assert server.seen == []
+
+
 def test_a_changed_question_is_asked_again_and_nothing_else_is_done(
     server: OpenAIServer, cache: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,85 @@
+"""Model objects of pydantic-ai as the model of a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_ai import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from llm.workers import Analysis, Analyze, Document
+from planai import CachedLLMTaskWorker, llm_from_config, tool
+from planai.errors import ModelUnavailable
+from planai.llm import CachedModel
+from planai.llm.client import Message, Request
+from planai.llm.foreign import ForeignModel
+from planai.testing import run_inline
+
+HELLO = Request((Message("user", "Hello?"),))
+
+
+def model(*said: Any, name: str = "function") -> FunctionModel:
+    """A model of pydantic-ai that says what it is given, or raises it."""
+    lines = iter(said)
+
+    def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+        line = next(lines)
+        if isinstance(line, Exception):
+            raise line
+        return ModelResponse(parts=[line if not isinstance(line, str) else TextPart(line)])
+
+    return FunctionModel(answer, model_name=name)
+
+
+def run(worker: CachedLLMTaskWorker) -> Any:
+    return run_inline(worker, Document(text="a"))
+
+
+@tool
+def look_up(word: str) -> str:
+    """Look a word up."""
+    return f"{word}!"
+
+
+def test_a_model_object_answers(tmp_path: Path) -> None:
+    said = (ToolCallPart("look_up", {"word": "a"}, "c1"), '{"wrong": 1}', '{"insight": "x"}')
+    worker = Analyze(llm=model(*said), tools=[look_up], cache_dir=tmp_path)
+    assert run(worker).outputs == [Analysis(insight="x")]
+    again = Analyze(llm=model(), tools=[look_up], cache_dir=tmp_path, cache_name="another")
+    assert run(again).outputs == [Analysis(insight="x")]
+
+
+def test_model_objects_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
+    outputs = [
+        run(Analyze(llm=model(f'{{"insight": "{name}"}}', name=name), cache_dir=tmp_path)).outputs
+        for name in ("one", "two")
+    ]
+    assert outputs == [[Analysis(insight="one")], [Analysis(insight="two")]]
+
+
+def test_a_model_object_is_asked_again_as_any_other(tmp_path: Path) -> None:
+    busy = ModelHTTPError(429, "function", headers={"retry-after": "0"})
+    assert run(Analyze(llm=model(busy, '{"insight": "x"}'), cache_dir=tmp_path)).outputs == [Analysis(insight="x")]
+
+
+def test_a_cached_model_may_be_a_workers_model(tmp_path: Path) -> None:
+    shared = CachedModel(model('{"insight": "x"}'), cache=tmp_path / "shared")
+    for name in ("a", "b"):
+        assert run(Analyze(llm=shared, cache_dir=tmp_path / name)).outputs == [Analysis(insight="x")]
+    assert shared.cache_stats.hits == 1
+
+
+def test_a_name_is_looked_up_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Analyze(llm="openai:gpt-4o").llm
+    assert isinstance(made, ForeignModel)
+    assert (made.provider, made.model_name) == ("openai", "gpt-4o")
+    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
+        made.ask(HELLO)
+
+
+def test_an_unknown_name_says_so() -> None:
+    with pytest.raises(ModelUnavailable, match="'nobody:nothing' cannot be asked: Unknown model"):
+        llm_from_config("nobody:nothing").ask(HELLO)
