@@ -15,8 +15,11 @@ from llm.openai_server import OpenAIServer, answer, completion, failure
 from llm.workers import Analysis, Analyze, Document, make, model, run
 from planai import CachedLLMTaskWorker, Graph, Task
 from planai.errors import CacheMiss
+from planai.flow import go_through
+from planai.llm.client import Message, Request
 from planai.llm.request_key import deciding
-from planai.llm.responses import SPACE
+from planai.llm.responses import SPACE, Responses, open_room
+from planai.testing import ScriptedLLM
 
 
 @pytest.fixture
@@ -275,6 +278,22 @@ def test_a_failed_call_holds_nobody_up(server: OpenAIServer, tmp_path: Path) -> 
     done.start()
     done.join(20)
     assert not done.is_alive()
+
+
+@pytest.mark.parametrize("steps", [0, 1], ids=["before it is looked up", "while it is looked up once more"])
+def test_an_interrupt_holds_nobody_up(tmp_path: Path, steps: int) -> None:
+    llm, request = ScriptedLLM([]), Request((Message("user", "Hello?"),))
+
+    def begun() -> Any:
+        return Responses(open_room(tmp_path)).begin(llm, request)
+
+    flow = begun()
+    next(flow)
+    for _ in range(steps):
+        flow.send(None)
+    with pytest.raises(KeyboardInterrupt):
+        flow.throw(KeyboardInterrupt())
+    assert go_through(begun()) is None  # and does not wait
 
 
 # ---- keys and people

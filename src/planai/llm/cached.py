@@ -120,7 +120,12 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             del cache[info.key]
 
     def _whose_question(self, task: Any) -> Asked:
-        return Asked(self.cache_scope, self.sample, self.get_cache_salt(task) or "", self.include_model_in_key)
+        activation = current_activation()
+        notes = {} if activation is None or activation.worker is not self else activation.notes
+        known: tuple[object, str] = notes.get("salt", (None, ""))
+        if known[0] is not task:
+            known = notes["salt"] = (task, self.get_cache_salt(task) or "")
+        return Asked(self.cache_scope, self.sample, known[1], self.include_model_in_key)
 
     def _limit_responses(self, size: int) -> None:
         """Let the worker's limits hold for its responses, too: the least recently used go first."""

@@ -189,11 +189,20 @@ class CachedModel(WrapperModel):
             if self._room.flights.begin(name):
                 break
             yield Until(partial(self._room.flights.when_over, name))
-        if self._mode() != "refresh" and self._room.cache.peek(key, ttl=self._ttl)[0] is not None:
-            found = self._look(key)  # stored since, by who asked meanwhile
-            if found is not None:
-                self._end(key)
+        try:
+            found = yield Blocking(partial(self._look_as_owner, key))
+        except BaseException:  # whoever asks next must not wait for this
+            self._end(key)
+            raise
+        if found is not None:
+            self._end(key)
         return found
+
+    def _look_as_owner(self, key: str) -> ModelResponse | None:
+        """Look once more, now that nobody else asks: it may have been stored meanwhile."""
+        if self._mode() == "refresh" or self._room.cache.peek(key, ttl=self._ttl)[0] is None:
+            return None
+        return self._look(key)
 
     def _end(self, key: str) -> None:
         self._room.flights.end(f"{RESPONSES}\0{key}")

@@ -140,7 +140,12 @@ class Responses(Keeper):
             if self.mode == "replay":
                 raise CacheMiss((yield Blocking(partial(self.explain, llm, request))))
             if self.room.flights.begin(name):
-                said = yield Blocking(partial(self._own, key))
+                self._owned.add(key)
+                try:
+                    said = yield Blocking(partial(self._look_as_owner, key))
+                except BaseException:  # Ctrl-C: whoever asks next must not wait for this
+                    self._end(key)
+                    raise
                 break
             yield Until(partial(self.room.flights.when_over, name))
             said = yield Blocking(partial(self._look, key))
@@ -199,15 +204,11 @@ class Responses(Keeper):
             return None
         return _said(hit.value)._replace(cost=hit.cost)
 
-    def _own(self, key: str) -> Said | None:
+    def _look_as_owner(self, key: str) -> Said | None:
         """Look once more, now that nobody else asks; what is not there is to be asked, and then `end` has to follow."""
-        self._owned.add(key)
-        said = None
-        try:
-            said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
-        finally:
-            if said is not None:
-                self._end(key)
+        said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
+        if said is not None:
+            self._end(key)
         self._began[key] = time.perf_counter()
         return said
 
