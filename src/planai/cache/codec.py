@@ -21,7 +21,7 @@ from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
 from planai.cache.json_bytes import read, write
 from planai.cache.key import schema_digest
-from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer
+from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer, privates_in
 from planai.errors import CacheError, UnstorableValue
 
 if sys.version_info >= (3, 14):
@@ -124,7 +124,8 @@ class Codec:
         if tag == "model":
             return self._model(packed)
         if tag == "enum":
-            return self._class(packed["c"], enum.Enum)[body]
+            kind = self._class(packed["c"], enum.Enum)
+            return kind[body] if isinstance(body, str) else kind(body)
         if tag == "dataclass":
             return self._dataclass(packed)
         if tag == "bundle":
@@ -222,10 +223,8 @@ def _checksum(form: bytes, body: bytes) -> bytes:
 
 def _same(left: Any, right: Any) -> bool:
     """Tell whether two values are equal, NaN included; the packed forms have types, too."""
-    if isinstance(left, BaseModel) and isinstance(right, BaseModel):
-        if left.__pydantic_private__ != right.__pydantic_private__:
-            return False
-    elif _privates(left) != _privates(right):
+    private = list(privates_in(right))  # which not all models compare, and no entry holds
+    if private and private != list(privates_in(left)):
         return False
     try:
         if left == right:
@@ -235,18 +234,12 @@ def _same(left: Any, right: Any) -> bool:
     return json.dumps(pack(left), sort_keys=True) == json.dumps(pack(right), sort_keys=True)
 
 
-def _privates(value: Any) -> list[Any]:
-    """Return the private attributes of a model, or of those in a bundle: an entry does not hold them."""
-    models = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
-    return [model.__pydantic_private__ for model in models if isinstance(model, BaseModel)]
-
-
 def _difference(left: Any, right: Any) -> str:
-    """Name the first field in which two models differ."""
+    """Name what makes two values differ: a private attribute, or the first field."""
+    if list(privates_in(left)) != list(privates_in(right)):
+        return " in a private attribute, which entries do not hold"
     if isinstance(left, BaseModel) and isinstance(right, BaseModel):
         for name, value in right.__dict__.items():
             if left.__dict__.get(name) != value:
                 return f" in its field {name!r}"
-        if left.__pydantic_private__ != right.__pydantic_private__:
-            return " in a private attribute"
     return ""

@@ -11,7 +11,7 @@ import json
 import pathlib
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -50,7 +50,8 @@ def pack(value: Any) -> Any:
     if packer is not None:
         return packer(value)
     if isinstance(value, enum.Enum):
-        return {TAG: "enum", "c": qualified(kind), "v": value.name}
+        # Several flags at once have no name of their own.
+        return {TAG: "enum", "c": qualified(kind), "v": value.value if isinstance(value, enum.Flag) else value.name}
     if isinstance(value, BaseModel):
         return _pack_model(value)
     if dataclasses.is_dataclass(value):
@@ -118,17 +119,22 @@ _PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWi
 
 
 def _pack_time(value: dt.datetime | dt.time) -> list[Any]:
-    """Return the text, the fold, and the time zone's name where there is one."""
+    """Return the text, the fold, the time zone's key where it has one, and a name that its difference does not tell."""
     zone = value.tzinfo
     if zone is not None and not isinstance(zone, dt.timezone | zoneinfo.ZoneInfo):
         raise Unpackable(f"has a time zone of the class {type(zone).__qualname__}: use zoneinfo or datetime.timezone")
     key = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
-    return [value.replace(tzinfo=None).isoformat() if key else value.isoformat(), value.fold, key]
+    named = []
+    if isinstance(zone, dt.timezone) and zone.tzname(None) != dt.timezone(zone.utcoffset(None)).tzname(None):
+        named = [zone.tzname(None)]
+    return [value.replace(tzinfo=None).isoformat() if key else value.isoformat(), value.fold, key, *named]
 
 
 def _time(kind: Any, parts: list[Any]) -> Any:
-    text, fold, key = parts
+    text, fold, key, *named = parts
     value = kind.fromisoformat(text).replace(fold=fold)
+    if named:
+        return value.replace(tzinfo=dt.timezone(value.utcoffset(), *named))
     return value.replace(tzinfo=zoneinfo.ZoneInfo(key)) if key else value
 
 
@@ -179,6 +185,28 @@ _PACKERS: dict[type, Callable[[Any], Any]] = {
     SecretStr: _refuse_secret,
     SecretBytes: _refuse_secret,
 }
+
+
+def privates_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the private attributes of all models in a value."""
+    if isinstance(value, BaseModel):
+        if value.__pydantic_private__:
+            yield value.__pydantic_private__
+        values: Iterable[Any] = [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+    elif isinstance(value, Bundle):
+        values = [output.task for output in value.outputs]
+    elif isinstance(value, dict):
+        values = [*value, *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        values = value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        values = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    else:
+        return
+    if not _JSON_SCALARS.issuperset(map(type, values)):
+        for item in values:
+            if type(item) not in _JSON_SCALARS:
+                yield from privates_in(item)
 
 
 def _sorted(packed: list[Any]) -> list[Any]:
