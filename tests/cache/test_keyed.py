@@ -67,8 +67,8 @@ def test_keys_of_workers_are_equal_when_their_settings_are(one: int, other: int)
 
 def test_a_key_is_made_of_the_profile_and_the_parts_of_the_task() -> None:
     worker = Work()
-    assert key(worker) == key_of(worker.profile(Number), worker.parts(ONE))
-    assert sorted(worker.parts(ONE)) == ["task"]
+    assert key(worker) == key_of(worker.cache_profile(Number), worker.cache_parts(ONE))
+    assert sorted(worker.cache_parts(ONE)) == ["task"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_description_is_of_the_same_parts_as_the_key() -> None:
     worker = Work()
     described = worker.describe(Number)
     parts = {name: text for name, text in described.parts.items() if name != "logic"}
-    assert digest_of_parts(parts) == worker.profile(Number)
+    assert digest_of_parts(parts) == worker.cache_profile(Number)
     assert load_profile(described.dump()) == described
 
 
@@ -193,16 +193,16 @@ def test_within_a_run_the_profile_is_found_once_until_an_attribute_is_another() 
 
     def profile_in_run() -> str:
         with Activation(worker, (ONE,), worker.outside_router(), scope=scope):
-            return worker.profile(Number)
+            return worker.cache_profile(Number)
 
     first = profile_in_run()
-    assert first == worker.profile(Number)
+    assert first == worker.cache_profile(Number)
     assert isinstance(scope.notes[worker, Number], Known)
     known = scope.notes[worker, Number]
     assert profile_in_run() == first
     assert scope.notes[worker, Number] is known
     worker.factor = 9
-    assert profile_in_run() == worker.profile(Number) != first
+    assert profile_in_run() == worker.cache_profile(Number) != first
     worker.factor = 2
     assert profile_in_run() == first
 

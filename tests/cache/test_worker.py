@@ -801,3 +801,21 @@ def test_helpers_of_a_worker_may_have_plain_names(folder: str, name: str) -> Non
     worker = Helped(cache_dir=folder, cache_code=False)
     result = run_inline(worker, Number(value=1), Number(value=1))
     assert (result.outputs, result.cache_hits) == ([Word(text="1")] * 2, 1)
+
+
+# ---- names that users choose
+
+
+@pytest.mark.parametrize("name", ["mode", "profile", "parts", "about", "age_limit", "answer_id"])
+def test_a_setting_or_method_of_a_plain_name_is_the_users_own(folder: str, name: str) -> None:
+    def consume_work(self: Any, task: Number) -> None:
+        self.publish_work(Number(value=task.value * 2))
+
+    body: dict[str, Any] = {"output_types": [Number], "consume_work": consume_work, "__module__": __name__}
+    consume_work.__annotations__["task"] = Number
+    of_settings = type("Work", (CachedTaskWorker,), {**body, "__annotations__": {name: str}, name: "fast"})
+    of_methods = type("Work", (CachedTaskWorker,), {**body, name: lambda self, one, other: one})
+    for kind in (of_settings, of_methods):
+        worker = kind(cache_dir=folder)
+        assert [figures(run_inline(worker, Number(value=1))) for _ in range(2)] == [(0, 1), (1, 0)]
+    assert figures(run_inline(of_settings(cache_dir=folder, **{name: "slow"}), Number(value=1))) == (0, 1)

@@ -101,8 +101,8 @@ class ExplainingTaskWorker(StoringTaskWorker):
             return self._explanation(key, cache.known([last]), hit=True)
         if not is_traced(type(self)):  # a key of the user's own making has no parts
             return Explanation(self.space, key, hit=False, reason=EXPIRED if cache.known([last]) else NEW_KEY)
-        profile, parts = self.profile(type(task)), self.parts(task)
-        about = self.about(key, task)._replace(profile=profile, parts=parts)
+        profile, parts = self.cache_profile(type(task)), self.cache_parts(task)
+        about = self.about_answer(key, task)._replace(profile=profile, parts=parts)
         known = cache.known([last])
         if known:
             return self._explanation(key, known, reason=EXPIRED)
@@ -169,7 +169,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
                 notes.setdefault((self, "sample"), (self.get_cache().notes(self.space, _COMPARED), []))
             _, sample = notes[self, "sample"]
             if len(sample) < _SAMPLE:
-                sample.append(self.about(key, activation.tasks[0]))
+                sample.append(self.about_answer(key, activation.tasks[0]))
         return NEW_INPUT if profiles else FIRST
 
     def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> Change:

@@ -56,7 +56,7 @@ class FlyingTaskWorker(MigratingTaskWorker):
     def _flights(self) -> Flights:
         over = override()
         store = self.cache_store if over is None else over.store
-        if self.mode() == "read_only":
+        if self.cache_mode_now() == "read_only":
             store = "memory"  # nothing is written, also no lock; nor is there anything that other processes wait for
         wanted = (self.cache_dir, store)
         known: tuple[object, Flights] | None = self.__dict__["_flight"]

@@ -87,7 +87,7 @@ class KeyedTaskWorker(TaskWorker):
             UnkeyableValue: a field of the task, or a setting, has no identity, or the code takes modules by names that
                 are made up while it runs; the message says where.
         """
-        profile, parts = self.profile(type(task)), self.parts(task)
+        profile, parts = self.cache_profile(type(task)), self.cache_parts(task)
         activation = current_activation()
         if activation is not None and activation.worker is self:
             activation.notes["parts"] = (profile, parts)
@@ -134,11 +134,11 @@ class KeyedTaskWorker(TaskWorker):
         """What the worker is called in keys."""
         return self.cache_name or qualified(type(self))
 
-    def parts(self, task: Task) -> dict[str, str]:
+    def cache_parts(self, task: Task) -> dict[str, str]:
         """Return the digest of each of the `key_parts`."""
         return {name: digest(part) for name, part in self.key_parts(task).items()}
 
-    def profile(self, kind: type[Task]) -> str:
+    def cache_profile(self, kind: type[Task]) -> str:
         """Return the digest of what decides the answers to all tasks of the type `kind`.
 
         Within a run it is worked out once, and again when the worker has got another attribute.

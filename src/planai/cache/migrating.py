@@ -54,7 +54,7 @@ class MigratingTaskWorker(ExplainingTaskWorker):
             about = load_about(info.about)
             if about is None or about.reads or about.input not in kinds or about.profile not in profiles:
                 continue
-            new = self.profile(kinds[about.input])
+            new = self.cache_profile(kinds[about.input])
             if about.profile == new:
                 continue
             if may_be_migrated(profiles[about.profile], present[about.input], accept_code=accept_code):
@@ -62,7 +62,7 @@ class MigratingTaskWorker(ExplainingTaskWorker):
         cache = self.get_cache()
         there = {info.key for info in cache.known(newest)}
         return sum(
-            cache.copy(info.key, key, about._replace(id=self.answer_id(key)).dump())
+            cache.copy(info.key, key, about._replace(id=self.cache_answer_id(key)).dump())
             for key, (info, about) in newest.items()
             if key not in there
         )

@@ -95,7 +95,7 @@ class StoringTaskWorker(TracingTaskWorker):
         """
         key = self._key(task_or_key)
         activation = self._own_activation()
-        mode = self.mode()
+        mode = self.cache_mode_now()
         if mode == "off":
             hit, reason = None, ""
         elif mode == "refresh" and key not in self._refreshed():
@@ -105,13 +105,13 @@ class StoringTaskWorker(TracingTaskWorker):
             hit, reason = self.get_cache().look(
                 key,
                 self._finder(task_or_key if isinstance(task_or_key, Task) else None),
-                ttl=self.age_limit(task_or_key if isinstance(task_or_key, Task) else None),
+                ttl=self.cache_age_limit(task_or_key if isinstance(task_or_key, Task) else None),
                 grace=self.stale_while_revalidate,
                 repair=mode in ("read_write", "refresh"),
             )
         self._debug("MISS" if hit is None else "HIT", key)
         if activation is not None and mode != "off":
-            activation.source = self.answer_id(key)
+            activation.source = self.cache_answer_id(key)
             activation.notes["hit"] = hit
             if hit is None:
                 activation.lookup = Lookup(hit=False, reason=reason)
@@ -131,7 +131,7 @@ class StoringTaskWorker(TracingTaskWorker):
         What would not come back exactly is not stored; a `CacheWarning` names the field.
         """
         key = self._key(task_or_key)
-        if self.mode() not in ("read_write", "refresh"):
+        if self.cache_mode_now() not in ("read_write", "refresh"):
             return
         task = task_or_key if isinstance(task_or_key, Task) else None
         activation = self._own_activation()
@@ -150,12 +150,12 @@ class StoringTaskWorker(TracingTaskWorker):
             self._about(key, task, value, reads),
             reads,
             None if activation is None else activation.notes.get("generation"),
-            self.answer_id(key),
+            self.cache_answer_id(key),
         )
         stored = self.get_cache().keep(key, answer)
         if stored:
             self._keep_profile(task)
-            if self.mode() == "refresh":
+            if self.cache_mode_now() == "refresh":
                 self._refreshed().add(key)
         if activation is not None and activation.lookup is not None:
             activation.lookup.stored = stored
@@ -170,7 +170,7 @@ class StoringTaskWorker(TracingTaskWorker):
 
     def has(self, key: str, task: Task | None = None) -> bool:
         """Tell whether there is an answer at `key` that can be used, for the task that is being consumed or `task`."""
-        ttl, grace = self.age_limit(task), self.stale_while_revalidate
+        ttl, grace = self.cache_age_limit(task), self.stale_while_revalidate
         return self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)[0] is not None
 
     def get_cache(self) -> Cache:
@@ -196,7 +196,7 @@ class StoringTaskWorker(TracingTaskWorker):
         """Remove all entries of this worker; what is being computed meanwhile is not stored any more."""
         self.get_cache().clear()
 
-    def mode(self) -> CacheMode:
+    def cache_mode_now(self) -> CacheMode:
         """Return how the cache is used now: as the worker says, else as the run does, else as PLANAI_CACHE_MODE does.
 
         Raises:
@@ -221,7 +221,7 @@ class StoringTaskWorker(TracingTaskWorker):
         """Whether ``consume_work`` itself looks answers up."""
         return False
 
-    def answer_id(self, key: str) -> str:
+    def cache_answer_id(self, key: str) -> str:
         """Return 16 hexadecimal digits that name the answer at `key` in what is computed from it."""
         name = f"{self.space}\0{key}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(name, digest_size=8).hexdigest()
@@ -259,21 +259,23 @@ class StoringTaskWorker(TracingTaskWorker):
 
     # ---- what is written beside an answer
 
-    def about(self, key: str, task: Task | None) -> About:
+    def about_answer(self, key: str, task: Task | None) -> About:
         """Return what is known of an answer before it is there: its key and its input."""
         if task is None:
-            return About(self.answer_id(key))
+            return About(self.cache_answer_id(key))
         activation = self._own_activation()
         profile, parts = ("", {}) if activation is None else activation.notes.get("parts", ("", {}))
         ignored = ignored_fields(type(task))
         fields = {name: short_text(item) for name, item in fields_of(task).items() if name not in ignored}
-        return About(self.answer_id(key), profile, parts, qualified(type(task)), fields, list(lineage_of(task).sources))
+        return About(
+            self.cache_answer_id(key), profile, parts, qualified(type(task)), fields, list(lineage_of(task).sources)
+        )
 
     def _about(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
         tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
         outputs = [qualified(type(one)) for one in tasks]
         shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
-        return About(*self.about(key, task)[:6], outputs, shown).dump()
+        return About(*self.about_answer(key, task)[:6], outputs, shown).dump()
 
     def _keep_profile(self, task: Task | None) -> None:
         """Store the profile beside the worker's answers, once in each run."""
@@ -289,7 +291,7 @@ class StoringTaskWorker(TracingTaskWorker):
 
     # ---- times
 
-    def age_limit(self, task: Task | None = None) -> float | None:
+    def cache_age_limit(self, task: Task | None = None) -> float | None:
         """Return the seconds after which an answer to `task` is not given any more; fixtures of tests have no age."""
         return None if override() is not None else self._ttl_of(task)
 

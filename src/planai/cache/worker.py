@@ -117,14 +117,14 @@ class CachedTaskWorker(ComputingTaskWorker):
 
     def foresee(self, task: Task) -> Foreseen | None:
         """Return what is stored for `task`, or why it would be computed; None where only ``consume_work`` knows."""
-        mode = self.mode()
+        mode = self.cache_mode_now()
         if self.__dict__["_by_hand"].looks or mode == "off" or not self.should_cache(task):
             return None
         key = self._key(task)
         if mode == "refresh":
             return Foreseen(None, REFRESH, key=key)
         cache, find = self.get_cache(), self._finder(task)
-        hit, reason = cache.peek(key, find, ttl=self.age_limit(task), grace=self.stale_while_revalidate)
+        hit, reason = cache.peek(key, find, ttl=self.cache_age_limit(task), grace=self.stale_while_revalidate)
         last = cache.resolve(key, find)  # calls that look up different things are different calls
         if hit is None:
             return Foreseen(None, self._reason(key, reason), key=last)
@@ -153,7 +153,7 @@ class CachedTaskWorker(ComputingTaskWorker):
     def _look_up_answer(self, task: Task) -> Flow[None] | None:
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand"]
-        mode = self.mode()
+        mode = self.cache_mode_now()
         if not self.should_cache(task):
             self._see_first(task)
             return self._consume_as_flow(task)
@@ -181,7 +181,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         notes = need_activation("a call").scope.notes
         if notes.setdefault((self, "seen first"), task) is task:
             with contextlib.suppress(UnkeyableValue):
-                self.profile(type(task))
+                self.cache_profile(type(task))
 
     def _let_it_answer(self, task: Task) -> Flow[None]:
         """Let a worker compute that asks its cache itself; of equal calls in flight, only one that finds nothing."""
@@ -190,7 +190,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         except UnkeyableValue:  # which it may never ask for
             yield from self._consume_traced(task)
             return
-        if self.mode() == "off":
+        if self.cache_mode_now() == "off":
             yield from self._consume_traced(task)
             return
 
@@ -214,7 +214,7 @@ class CachedTaskWorker(ComputingTaskWorker):
 
     def _migrate_answer(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
-        if self.mode() == "refresh" or not any(map(can_migrate, self.output_types)):
+        if self.cache_mode_now() == "refresh" or not any(map(can_migrate, self.output_types)):
             return False
         activation = need_activation("a call")
         if "parts" not in activation.notes:
@@ -226,14 +226,14 @@ class CachedTaskWorker(ComputingTaskWorker):
                 continue
             earlier = key_of(name, parts)
             if self.has(earlier) and self._replay(earlier):
-                activation.source = self.answer_id(key)
+                activation.source = self.cache_answer_id(key)
                 activation.notes["cost"] = activation.lookup and activation.lookup.cost
                 self._keep_outputs(key, activation.outputs)
                 return True
         return False
 
     def _is_there_now(self, key: str) -> bool:
-        if self.mode() == "refresh" and key not in self._refreshed():
+        if self.cache_mode_now() == "refresh" and key not in self._refreshed():
             return False
         return self._may_be_there(key) and self.has(key)
 
@@ -273,6 +273,6 @@ class CachedTaskWorker(ComputingTaskWorker):
             activation.outputs.clear()
             activation.lookup = Lookup(hit=False, reason=MISFIT)
             return False
-        if hit is not None and hit.stale and self.mode() in ("read_write", "refresh"):
+        if hit is not None and hit.stale and self.cache_mode_now() in ("read_write", "refresh"):
             self._renew_answer(key, activation.tasks[0])
         return True

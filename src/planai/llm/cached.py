@@ -89,7 +89,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
 
     def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says is kept, beside what the worker publishes."""
-        mode = self.mode()
+        mode = self.cache_mode_now()
         if mode == "off" or not self.should_cache(task):
             return Keeper()
         return Responses(
@@ -97,7 +97,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             mode=mode,
             owner=self.space,
             asked=self._whose_question(task),
-            ttl=self.age_limit(task),
+            ttl=self.cache_age_limit(task),
             refreshed=self._refreshed(),
             kept=self._limit_responses,
         )
@@ -108,7 +108,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         notes = {} if activation is None else activation.scope.notes
         found: Room | None = notes.get((self, "room"))
         if found is None:
-            writes = self.mode() != "read_only"
+            writes = self.cache_mode_now() != "read_only"
             found = notes[self, "room"] = open_room(self.cache_dir, self.cache_store, writes=writes)
         return found
 
