@@ -113,7 +113,8 @@ def test_answers_of_other_code_are_taken_along_only_when_that_is_accepted(folder
     [
         ("shop", "names no function"),
         ("shop:", "names no function"),
-        ("nowhere:week", "there is no module 'nowhere'"),
+        ("nowhere:week", "there is no module 'nowhere'\n"),
+        ("nowhere.at.all:week", "there is no module 'nowhere', which 'nowhere.at.all' is in or imports\n"),
         ("nowhere.py:week", "there is no file 'nowhere.py'"),
         ("shop:month", "'shop' has no 'month'"),
         ("shop:NOTHING", "returns a int: return (graph, initial_tasks)"),
@@ -123,6 +124,12 @@ def test_a_target_that_is_none_is_told_so(folder: Path, target: str, message: st
     done = planai(folder, "plan", target, code=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_module_that_a_target_imports_in_vain_is_named(folder: Path) -> None:
+    (folder / "hungry.py").write_text("import nowhere")
+    done = planai(folder, "plan", "hungry:week", code=1)
+    assert "there is no module 'nowhere', which 'hungry' is in or imports\n" in done.stderr
 
 
 def test_a_graph_alone_may_be_migrated(folder: Path) -> None:

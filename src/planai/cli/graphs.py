@@ -137,7 +137,8 @@ def _module(place: str) -> Any:
         try:
             return importlib.import_module(place)
         except ModuleNotFoundError as error:
-            raise ConfigurationError(f"there is no module {error.name!r}, looked for {place!r}") from error
+            who = "" if error.name == place else f", which {place!r} is in or imports"
+            raise ConfigurationError(f"there is no module {error.name!r}{who}") from error
     path = Path(place).resolve()
     if not path.is_file():
         raise ConfigurationError(f"there is no file {place!r}")

@@ -45,7 +45,7 @@ class RunCache:
 
     Attributes:
         hits: calls that were answered from a cache.
-        misses: calls of cached workers that had to compute.
+        misses: calls of cached workers that had to compute; those that failed are among the run's failures instead.
         reasons: the misses by reason.
         waits: calls that waited for another that computed the same.
         stored: bytes that were stored.
