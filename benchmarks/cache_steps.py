@@ -93,7 +93,7 @@ def store_of(worker: Answer) -> Store:
 
 def space_of(worker: Answer) -> str:
     """Return the worker's name in the store."""
-    return worker.space
+    return worker.cache_space
 
 
 def codec_of(worker: Answer) -> Codec:

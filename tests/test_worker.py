@@ -2,10 +2,23 @@
 
 import logging
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from planai import Graph, InitialTaskWorker, Task, TaskWorker
+from planai import (
+    CachedJoinedTaskWorker,
+    CachedLLMTaskWorker,
+    CachedTaskWorker,
+    ChatTaskWorker,
+    Graph,
+    InitialTaskWorker,
+    MergedTaskWorker,
+    Task,
+    TaskWorker,
+    WorkspaceLLMTaskWorker,
+)
 from planai.errors import ConfigurationError, OutsideCallError
 from planai.testing import run_inline
 
@@ -260,3 +273,43 @@ def test_a_consumer_is_asked_whether_it_consumes_a_type() -> None:
     fits, problem = Double().validate_task(Text, Silent())
     assert not fits
     assert isinstance(problem, TypeError)
+
+
+# ---- the names of workers are their authors'
+
+
+WORKERS = [CachedLLMTaskWorker, CachedJoinedTaskWorker, MergedTaskWorker, ChatTaskWorker, WorkspaceLLMTaskWorker]
+
+
+def test_what_planai_keeps_to_itself_in_a_worker_is_called_as_no_author_calls_anything() -> None:
+    bases = {base for worker in WORKERS for base in worker.__mro__ if base.__module__.startswith("planai.")}
+    private = {
+        name for base in bases for name in vars(base) if name.startswith("_") and not name.startswith(("__", "_abc"))
+    }
+    assert {name for name in private if not name.endswith("_")} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["_cache", "_lock", "_first", "_key", "_settings", "_cost", "mode", "space", "parts", "describe"]
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_may_call_its_attributes_as_it_likes(tmp_path: Path, name: str, when: str) -> None:
+    class Own(CachedTaskWorker):
+        output_types = [Number]
+
+        def __init__(self, **settings: Any) -> None:
+            if when == "before":
+                setattr(self, name, {"mine": 1})
+            super().__init__(**settings)
+            if when == "after":
+                setattr(self, name, {"mine": 1})
+
+        def consume_work(self, task: Number) -> None:
+            assert getattr(self, name) == {"mine": 1}
+            self.publish_work(Number(value=task.value + 1))
+
+    worker = Own(cache_dir=tmp_path)
+    graph = Graph(name="own")
+    graph.add_workers(worker).set_sink(worker, Number)
+    runs = [graph.run([(worker, Number(value=1))]) for _ in range(2)]
+    assert [(run.cache_hits, run.outputs) for run in runs] == [(0, [Number(value=2)]), (1, [Number(value=2)])]

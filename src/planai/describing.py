@@ -60,7 +60,7 @@ class Description:
         if worker in self.wires.workers:
             raise ConfigurationError(f"worker {worker.name!r} is in graph {self.name!r} already: add it once")
         self.wires.workers.append(worker)
-        worker.attach(self)
+        worker.attach_to_graph(self)
         return self
 
     def add_workers(self, *workers: TaskWorker) -> Self:

@@ -98,31 +98,31 @@ class Attended:
         Raises:
             ConfigurationError: the worker is no entry of a graph that runs or is prepared.
         """
-        desk = self._desk()
+        desk = self._desk_()
         if desk is None:
             raise OutsideCallError(f"{self!r} is in no graph that runs: call graph.prepare(), then add work")
         return desk.add_work(self, task, metadata, status_callback)
 
     def get_metadata(self, task: Task) -> dict[str, Any]:
         """Return the metadata that came with the work that `task` descends from; {} where none did."""
-        desk = self._desk()
+        desk = self._desk_()
         return {} if desk is None else desk.session(task).metadata
 
     def get_state(self, task: Task) -> dict[str, Any]:
         """Return the metadata and the callback that came with the work that `task` descends from."""
-        desk = self._desk()
+        desk = self._desk_()
         found = Session({}, None) if desk is None else desk.session(task)
         return {"metadata": found.metadata, "callback": found.callback}
 
     def remove_state(self, task: Task) -> None:
         """Forget the metadata and the callback of the work that `task` descends from; the callback is told."""
-        desk = self._desk()
+        desk = self._desk_()
         if desk is not None:
             desk.remove_session(task)
 
     def notify_status(self, task: Task, message: str | None = None, object: BaseModel | None = None) -> None:  # noqa: A002 - PlanAI's name
         """Tell the status callback of the work that `task` descends from how it goes."""
-        desk = self._desk()
+        desk = self._desk_()
         if desk is not None:
             desk.notify_status(self, task, message, object)
 
@@ -131,7 +131,7 @@ class Attended:
 
         Calls that run at the same time get the same dict: use `lock` where they change it.
         """
-        desk = self._desk()
+        desk = self._desk_()
         return {} if desk is None else desk.worker_state(self, provenance)
 
     def watch(self, prefix: ProvenanceChain, callback: TaskStatusCallback | None = None) -> bool:
@@ -144,17 +144,17 @@ class Attended:
         Returns:
             Whether it was not watched in this way before.
         """
-        desk = self._desk()
+        desk = self._desk_()
         return desk is not None and desk.watch(self, prefix, callback)
 
     def unwatch(self, prefix: ProvenanceChain, callback: TaskStatusCallback | None = None) -> bool:
         """Undo `watch`, and tell whether there was something to undo."""
-        desk = self._desk()
+        desk = self._desk_()
         return desk is not None and desk.unwatch(self, prefix, callback)
 
     def trace(self, prefix: ProvenanceChain) -> None:
         """Keep a record of what happens below `prefix`, which ``graph.get_dispatcher().get_traces(prefix)`` returns."""
-        desk = self._desk()
+        desk = self._desk_()
         if desk is not None:
             desk.trace(prefix)
 
@@ -176,7 +176,7 @@ class Attended:
             ConfigurationError: nobody would see the request.
             WorkAborted: the work was aborted meanwhile.
         """
-        desk = self._desk()
+        desk = self._desk_()
         if desk is None:
             raise OutsideCallError("a person can only be asked while a graph runs")
         return desk.ask_user(task, instruction, accepted_mime_types)
@@ -185,22 +185,22 @@ class Attended:
         self, task: Task, instruction: str, accepted_mime_types: Sequence[str] = ("text/html",)
     ) -> tuple[Any, str | None]:
         """Do what `request_user_input` does, in an async worker: nothing but memory is held meanwhile."""
-        desk = self._desk()
+        desk = self._desk_()
         if desk is None:
             raise OutsideCallError("a person can only be asked while a graph runs")
         return await desk.ask_user_async(task, instruction, accepted_mime_types)
 
     def perform_notice(self, prefix: ProvenanceChain) -> Awaitable[None] | None:
         """Tell the worker that no work is left below `prefix`, or return what is to be awaited for it."""
-        desk = self._desk()
+        desk = self._desk_()
         if desk is not None:
             desk.tell_watchers(need_activation("a notice"))
         return self.notify(prefix)
 
-    def _desk(self) -> Desk | None:
+    def _desk_(self) -> Desk | None:
         activation = current_activation()
         if activation is not None and activation.scope.desk is not None:
             desk: Desk = activation.scope.desk
             return desk
-        wirings: list[Any] = self.__dict__.get("_wirings", [])
+        wirings: list[Any] = self.__dict__.get("_wirings_", [])
         return next((wiring.desk for wiring in reversed(wirings) if wiring.desk is not None), None)

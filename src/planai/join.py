@@ -49,7 +49,7 @@ class JoinedTaskWorker(TaskWorker):
         return self.consume_work_joined([task])
 
     @property
-    def is_async(self) -> bool:
+    def is_async_worker(self) -> bool:
         """Whether what the worker does is to be awaited, and so runs on the event loop."""
         return is_async(type(self).consume_work_joined)
 
@@ -76,9 +76,9 @@ class MergedTaskWorker(JoinedTaskWorker):
         """Consume one group: for each type's name its tasks, in the order of their provenance."""
 
     @property
-    def is_async(self) -> bool:
+    def is_async_worker(self) -> bool:
         """Whether what the worker does is to be awaited, and so runs on the event loop."""
-        return is_async(type(self).consume_work_merged) or super().is_async
+        return is_async(type(self).consume_work_merged) or super().is_async_worker
 
     def consume_work_joined(self, tasks: list[Task]) -> Awaitable[None] | None:
         """Sort the group by type."""

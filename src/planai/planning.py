@@ -105,7 +105,7 @@ def _nodes(level: Level) -> Iterator[Node]:
             joins=_joined_names(worker, wires.workers),
             retry=Retry(worker.num_retries, worker.retry_on, worker.retry_delay),
             timeout=worker.timeout,
-            is_async=worker.is_async,
+            is_async=worker.is_async_worker,
             level=level.gate.count("/") + 1 if level.gate else 0,
             enters=f"{key}/{worker.inner_wires.keys()[worker.entry]}" if isinstance(worker, NestedWorker) else "",
         )

@@ -158,7 +158,7 @@ def _guarded_plain(consume: Callable[..., Any]) -> Callable[..., Any]:
         if not self.is_consuming():
             return self.consume_outside_run(task)
         returned = consume(self, task)
-        if returned is not None and not (self.is_async and inspect.isawaitable(returned)):
+        if returned is not None and not (self.is_async_worker and inspect.isawaitable(returned)):
             _refuse_returned(self, returned)
         return returned
 

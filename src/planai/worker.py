@@ -112,21 +112,21 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             _refuse_unknown(type(self), error)
             raise
         self.__dict__.update(early)
-        self.__dict__.update(self._begin())
+        self.__dict__.update(self._begin_())
 
-    def _begin(self) -> dict[str, Any]:
+    def _begin_(self) -> dict[str, Any]:
         """Return what this object has for itself, and no copy of it takes over."""
-        return {"_lock": threading.RLock(), "_wirings": []}
+        return {"_lock_": threading.RLock(), "_wirings_": []}
 
     # A copy, also one in another process, is a worker of its own: in no graph yet, and with nothing open.
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        apart = self._begin().keys()
+        apart = self._begin_().keys()
         return state | {"__dict__": {name: item for name, item in state["__dict__"].items() if name not in apart}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__.update(self._begin())
+        self.__dict__.update(self._begin_())
 
     def __copy__(self) -> Self:
         made = type(self).__new__(type(self))
@@ -148,7 +148,7 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate what is a setting; keep anything else as an ordinary attribute."""
-        is_made = "_wirings" in self.__dict__
+        is_made = "_wirings_" in self.__dict__
         if is_made and (name in type(self).model_fields or name.startswith("_")):
             super().__setattr__(name, value)
         else:
@@ -176,11 +176,11 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
         """Return what is known of the call that would consume `task`; None for nothing."""
         return None
 
-    def expected_cost(self) -> Cost | None:
+    def expected_call_cost(self) -> Cost | None:
         """Return what a call that has to compute costs on the average, by past experience; None without any."""
         return None
 
-    def remarks(self, scope: Scope) -> list[str]:
+    def run_remarks(self, scope: Scope) -> list[str]:
         """Return what somebody should know about a run that is over, a sentence each."""
         return []
 
@@ -215,7 +215,7 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
     @property
     def lock(self) -> threading.RLock:
         """A lock for what the worker's threads share."""
-        return self.__dict__["_lock"]  # type: ignore[no-any-return]
+        return self.__dict__["_lock_"]  # type: ignore[no-any-return]
 
     @property
     def elapsed_time(self) -> float:
@@ -231,11 +231,11 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
 
     def next(self, downstream: TaskWorker) -> TaskWorker:
         """Let `downstream` consume what this worker publishes, and return it, for the next link of the chain."""
-        return self._wiring().set_dependency(self, downstream)
+        return self._wiring_().set_dependency(self, downstream)
 
     def sink(self, output_type: type[Task], notify: SinkCallback | None = None) -> None:
         """Collect what this worker publishes of `output_type`; see `Graph.set_sink`."""
-        self._wiring().set_sink(self, output_type, notify)
+        self._wiring_().set_sink(self, output_type, notify)
 
     def register_consumer(self, task_cls: type[Task], consumer: TaskWorker) -> None:
         """Let `consumer` get what this worker publishes of `task_cls`; `next` does the same with fewer words.
@@ -263,25 +263,25 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             return True, None
         return False, TypeMismatch(f"{consumer.name!r} consumes {type_names(accepted)}, and no {task_cls.__name__!r}")
 
-    def attach(self, wiring: Wiring) -> None:
+    def attach_to_graph(self, wiring: Wiring) -> None:
         """Remember the graph that the worker was added to. Graphs call this.
 
         Raises:
             ConfigurationError: the worker's ``__init__`` was not completed.
         """
-        if "_wirings" not in self.__dict__:
+        if "_wirings_" not in self.__dict__:
             raise ConfigurationError(f"{type(self).__name__}.__init__ does not call super().__init__(**settings)")
-        self.__dict__["_wirings"].append(wiring)
+        self.__dict__["_wirings_"].append(wiring)
 
     def set_graph(self, graph: Wiring) -> None:
         """Remember the graph that the worker is in; ``graph.add_workers`` does so, too."""
         if graph not in self.wirings:
-            self.attach(graph)
+            self.attach_to_graph(graph)
 
     @property
     def wirings(self) -> tuple[Wiring, ...]:
         """The graphs that the worker was added to."""
-        return tuple(self.__dict__["_wirings"])
+        return tuple(self.__dict__["_wirings_"])
 
     def get_task_class(self) -> type[Task]:
         """Return the type that the worker consumes.
@@ -298,7 +298,7 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
     # ---- how a call is made
 
     @property
-    def is_async(self) -> bool:
+    def is_async_worker(self) -> bool:
         """Whether what the worker does is to be awaited, and so runs on the event loop."""
         return is_async(type(self).consume_work)
 
@@ -316,12 +316,12 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
 
     def consume_outside_run(self, task: Task) -> Awaitable[None] | None:
         """Make a call that nobody routes: ``worker.consume_work(task)``, called by hand."""
-        if self.is_async:
-            return self._consume_outside_run(task)
+        if self.is_async_worker:
+            return self._consume_outside_run_(task)
         with Activation(self, (task,), self.outside_router()):
             return self.perform_call((task,))
 
-    async def _consume_outside_run(self, task: Task) -> None:
+    async def _consume_outside_run_(self, task: Task) -> None:
         with Activation(self, (task,), self.outside_router()):
             pending = self.perform_call((task,))
             if pending is not None:
@@ -338,8 +338,8 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
 
         return refuse
 
-    def _wiring(self) -> Wiring:
-        wirings: list[Wiring] = self.__dict__["_wirings"]
+    def _wiring_(self) -> Wiring:
+        wirings: list[Wiring] = self.__dict__["_wirings_"]
         if len(wirings) != 1:
             state = "in no graph yet: call graph.add_workers first" if not wirings else "in several graphs"
             raise ConfigurationError(

@@ -69,7 +69,7 @@ def test_a_hit_tells_how_the_answer_came_about(folder: Path) -> None:
     assert found.size > 0
     assert found.cost.seconds > 0
     assert found.stored_at is not None
-    assert str(found).startswith(f"{worker.space!r} at the key {found.key[:16]!r} is a hit: stored 0:00:00 ago")
+    assert str(found).startswith(f"{worker.cache_space!r} at the key {found.key[:16]!r} is a hit: stored 0:00:00 ago")
 
 
 def test_of_a_worker_that_has_stored_nothing_that_is_told(folder: Path) -> None:
@@ -484,8 +484,8 @@ def test_what_is_damaged_beside_entries_hinders_no_run_and_no_explanation(folder
         assert record is not None
         fields = b'{"worker":1}' if info.space.startswith(PROFILES) else b'{"id":"a","fields":["b"]}'
         store.put(info.space, info.key, record._replace(about=fields))
-    store.put(PROFILES + worker.space, "deep", Record(b"", 1.0, about=b"[" * 100_000))
-    store.put(worker.space, "deep", Record(b"", 1.0, about=b'{"id":' * 100_000))
+    store.put(PROFILES + worker.cache_space, "deep", Record(b"", 1.0, about=b"[" * 100_000))
+    store.put(worker.cache_space, "deep", Record(b"", 1.0, about=b'{"id":' * 100_000))
     assert worker.explain(dated("first")[0]).hit
     assert not worker.explain(dated("second")[0]).hit
     result = run_inline(worker, *dated("second"))
@@ -504,5 +504,5 @@ class ByHand(CachedTaskWorker):
 def test_whoever_replays_by_hand_is_told_what_differs(tmp_path: Path) -> None:
     run_inline(ByHand(cache_dir=tmp_path), Order(item="tea"))
     (failure,) = run_inline(ByHand(cache_dir=tmp_path, cache_mode="replay"), Order(item="milk")).failures
-    assert str(failure.error).startswith(f"the mode is 'replay', and {ByHand().space!r} at the key")
+    assert str(failure.error).startswith(f"the mode is 'replay', and {ByHand().cache_space!r} at the key")
     assert 'field item: "tea" -> "milk"' in str(failure.error)

@@ -130,8 +130,8 @@ def test_what_else_decides_is_framed_so_that_nothing_is_mixed_up() -> None:
 
 
 def test_a_name_of_ones_own_takes_the_place_of_the_classs() -> None:
-    assert Work().space == f"{Work.__module__}:Work"
-    assert Work(cache_name="work").space == "work"
+    assert Work().cache_space == f"{Work.__module__}:Work"
+    assert Work(cache_name="work").cache_space == "work"
     assert key(cache_name="work") != key()
     with pytest.raises(ValidationError, match="cache_name"):
         Work(cache_name="")
@@ -150,14 +150,14 @@ def test_two_workers_of_the_same_shape_have_different_keys() -> None:
 
 def test_a_description_is_of_the_same_parts_as_the_key() -> None:
     worker = Work()
-    described = worker.describe(Number)
+    described = worker.cache_description(Number)
     parts = {name: text for name, text in described.parts.items() if name != "logic"}
     assert digest_of_parts(parts) == worker.cache_profile(Number)
     assert load_profile(described.dump()) == described
 
 
 def test_a_description_names_code_settings_and_types_and_no_secret() -> None:
-    described = Work(factor=7, ignored="not there").describe(Number)
+    described = Work(factor=7, ignored="not there").cache_description(Number)
     module = Work.__module__
     assert described.settings == {"factor": "7", "folded": '""', "password": "SecretStr('**********')"}
     assert described.outputs.keys() == {f"{module}:Number", f"{module}:Word"}
@@ -174,13 +174,13 @@ def test_a_secret_constant_is_not_told() -> None:
         def consume_work(self, task: Number) -> None:
             self.publish_work(Number(value=len(TOKENS["shop"].get_secret_value())))
 
-    described = Using().describe(Number)
+    described = Using().cache_description(Number)
     assert described.code[f"{Using.__module__}.TOKENS"] == "{'shop': SecretStr('**********')}"
     assert "hunter2" not in repr(described)
 
 
 def test_without_code_no_code_is_told() -> None:
-    described = Work(cache_code=False).describe(Number)
+    described = Work(cache_code=False).cache_description(Number)
     assert described.code == {}
     assert described.parts["logic"] == ""
 

@@ -169,7 +169,7 @@ def test_for_a_while_all_workers_use_another_store_and_mode(tmp_path: Path) -> N
         assert run_inline(worker, Number(value=1)).cache_hits == 1
         assert worker.get_cache().store is store
     assert (worker.cache_mode_now(), worker.get_cache().store is store) == ("off", False)
-    assert len(store.scan(worker.space)) == 1
+    assert len(store.scan(worker.cache_space)) == 1
 
 
 def test_the_innermost_holds_and_an_error_ends_it() -> None:

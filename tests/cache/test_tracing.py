@@ -63,7 +63,7 @@ def run(reader: CachedTaskWorker, *pages: Page) -> RunResult:
 
 def reads(reader: CachedTaskWorker) -> list[list[str]]:
     """Return what was looked up for each answer that is kept."""
-    abouts = [load_about(info.about) for info in reader.get_cache().notes(reader.space)]
+    abouts = [load_about(info.about) for info in reader.get_cache().notes(reader.cache_space)]
     return [[what for what, _ in about.reads] for about in abouts if about is not None]
 
 
@@ -222,8 +222,8 @@ def test_outside_of_a_call_there_is_nothing_to_trace() -> None:
             self.publish_work(Word(text=""))
 
     worker = Bare()
-    assert worker._reads() == []
-    assert worker._finder(None) is None
-    find = Reader()._finder(Text())
+    assert worker._reads_() == []
+    assert worker._finder_(None) is None
+    find = Reader()._finder_(Text())
     assert find is not None
     assert find(json.dumps([["previous_input_task", None]])) == find(json.dumps([["get_private_state", "a"]]))

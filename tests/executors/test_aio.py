@@ -347,8 +347,8 @@ def test_joins_and_merges_may_be_async() -> None:
             self.publish_work(Word(text=str(tasks)))
 
     work, join, merge = Work(), Join(), Merge()
-    assert join.is_async
-    assert merge.is_async
+    assert join.is_async_worker
+    assert merge.is_async_worker
     result = graph_of(work, join, merge, collects=Word).run(tasks_for(work, 3), raise_on_failure=True)
     assert [task.text for task in result.outputs if isinstance(task, Word)] == [
         f"{{'Number': [Number(value={2 * value})]}}" for value in range(3)
@@ -466,10 +466,10 @@ def test_a_plain_method_that_returns_a_coroutine_is_told_to_be_async() -> None:
 
 
 def test_hooks_that_nobody_awaits_may_not_be_async() -> None:
-    with pytest.raises(ConfigurationError, match=r"Wrong\.expected_cost is async, which nobody awaits"):
+    with pytest.raises(ConfigurationError, match=r"Wrong\.expected_call_cost is async, which nobody awaits"):
 
         class Wrong(Work):
-            async def expected_cost(self) -> None:  # type: ignore[override]
+            async def expected_call_cost(self) -> None:
                 """Do nothing."""
 
 
@@ -489,5 +489,5 @@ def test_a_decorated_method_is_async_if_what_is_decorated_is() -> None:
             await asyncio.sleep(0)
             self.publish_work(task)
 
-    assert Decorated().is_async
+    assert Decorated().is_async_worker
     assert run_inline(Decorated(), Number(value=1)).outputs == [Number(value=2)]

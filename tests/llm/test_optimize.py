@@ -122,7 +122,7 @@ def test_inputs_come_from_a_debug_log(tmp_path: Path) -> None:
 def test_inputs_come_from_the_cache(tmp_path: Path) -> None:
     worker = Analyze(llm=ScriptedLLM(answering), cache_dir=tmp_path)
     run_inline(worker, *DOCUMENTS)
-    found = recorded_in_cache(worker, open_room(tmp_path), worker.space)
+    found = recorded_in_cache(worker, open_room(tmp_path), worker.cache_space)
     assert sorted(map(str, found)) == sorted(map(str, DOCUMENTS))
     assert recorded_in_cache(worker, open_room(tmp_path), "another") == []
 

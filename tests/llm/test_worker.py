@@ -60,7 +60,7 @@ def test_the_input_may_be_xml(server: OpenAIServer) -> None:
 
 
 def test_examples_are_earlier_turns(server: OpenAIServer) -> None:
-    turns = ask(server, Sort, examples=[("q1", "a1"), ("q2", "a2")])
+    turns = ask(server, Sort, few_shot=[("q1", "a1"), ("q2", "a2")])
     assert turns[1:-1] == [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")]
 
 

@@ -31,104 +31,108 @@ class ComputingTaskWorker(FlyingTaskWorker):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.__dict__["_by_hand"] = self._find_by_hand()
+        self.__dict__["_by_hand_"] = self._find_by_hand_()
 
     @property
     def looks_by_hand(self) -> bool:
         """Whether ``consume_work`` itself looks answers up."""
-        hand: ByHand = self.__dict__["_by_hand"]
+        hand: ByHand = self.__dict__["_by_hand_"]
         return hand.looks
 
-    def _consume_as_flow(self, task: Task) -> Flow[None]:
+    def _consume_as_flow_(self, task: Task) -> Flow[None]:
         """Let the worker's own code compute; what it returns of an ``async def`` is awaited."""
         pending = self.consume_work(task)
         if pending is not None:
             yield pending
 
-    def _compute_answer(self, key: str, task: Task) -> Flow[None]:
+    def _compute_answer_(self, key: str, task: Task) -> Flow[None]:
         activation = need_activation("a call")
         if "ready" not in activation.notes:
-            yield Blocking(partial(self._begin_answer, key))
-        yield from self._consume_traced(task)
+            yield Blocking(partial(self._begin_answer_, key))
+        yield from self._consume_traced_(task)
         cost = activation.cost.plus(Cost(activation.elapsed))
         activation.notes["cost"] = cost.plus(activation.found)  # what it is worth, whoever has paid for it
         found_by_hand = self.looks_by_hand and activation.lookup is not None and activation.lookup.hit
-        if not self.__dict__["_by_hand"].stores and not found_by_hand:  # which is stored already
-            yield Blocking(partial(self._keep_outputs, key, activation.outputs))
+        if not self.__dict__["_by_hand_"].stores and not found_by_hand:  # which is stored already
+            yield Blocking(partial(self._keep_outputs_, key, activation.outputs))
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.cost, activation.lookup.found = cost, activation.found
 
-    def _begin_answer(self, key: str) -> None:
+    def _begin_answer_(self, key: str) -> None:
         """Note what has to be known of the cache as it is before an answer is computed."""
         activation = need_activation("a call")
         activation.notes["ready"] = True
         if "generation" not in activation.notes:
             activation.notes["generation"] = self.get_cache().generation()
-        self._explain_miss(key)
+        self._explain_miss_(key)
 
-    def _consume_traced(self, task: Task) -> Flow[None]:
+    def _consume_traced_(self, task: Task) -> Flow[None]:
         before = snapshot(task)
-        self._start_trace(task)
+        self._start_trace_(task)
         try:
-            yield from self._consume_as_flow(task)
+            yield from self._consume_as_flow_(task)
         finally:
-            self._end_trace(task)
+            self._end_trace_(task)
             # Downstream sees the input as it came, as it does after a hit.
             for name in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
                 object.__setattr__(task, name, getattr(before, name))
 
-    def _renew_answer(self, key: str, task: Task) -> None:
+    def _renew_answer_(self, key: str, task: Task) -> None:
         """Compute a stale answer again in the background, unless somebody does."""
-        flights, name = self._flights(), f"{self.space}\0{key}"
+        flights, name = self._flights_(), f"{self.cache_space}\0{key}"
         if flights.begin(name):
             copy = set_lineage(snapshot(task), lineage_of(task))
-            in_background(partial(self._compute_outside, key, copy), lambda: flights.end(name), self.warn)
+            in_background(partial(self._compute_outside_, key, copy), lambda: flights.end(name), self.cache_warn)
 
-    def _compute_outside(self, key: str, task: Task) -> None:
+    def _compute_outside_(self, key: str, task: Task) -> None:
         def compute() -> Flow[None]:
             with Activation(self, (task,), self.outside_router()) as activation:
-                activation.notes["ttl"] = self._ttl_of(task)
+                activation.notes["ttl"] = self._ttl_of_(task)
                 self.get_cache_key(task)
-                yield from as_owner(self._compute_answer(key, task))
+                yield from as_owner(self._compute_answer_(key, task))
 
-        if self.is_async:
+        if self.is_async_worker:
             shared_loop().wait_for(go_along(compute()))
         else:
             go_through(compute())
 
-    def _keep_outputs(self, key: str, outputs: list[Output]) -> None:
+    def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
         task = need_activation("a call").tasks[0]
-        injected = lineage_of(task).injected is not self._lineage_of_input(task).injected
+        injected = lineage_of(task).injected is not self._lineage_of_input_(task).injected
         if injected or any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
-            self.warn("publishes with another input task, or injects one, which a replay could not: it is not cached")
+            self.cache_warn(
+                "publishes with another input task, or injects one, which a replay could not: it is not cached"
+            )
             return
-        if any(lineage_of(out.task).private_state != self._expected_state(task) for out in outputs):
-            self.warn("attaches private state to what it publishes, which a replay could not: it is not cached")
+        if any(lineage_of(out.task).private_state != self._expected_state_(task) for out in outputs):
+            self.cache_warn("attaches private state to what it publishes, which a replay could not: it is not cached")
             return
         if any("#" in (out.consumer or "") for out in outputs):
-            self.warn("publishes for one of several consumers of the same name, which an entry might mix up: not kept")
+            self.cache_warn(
+                "publishes for one of several consumers of the same name, which an entry might mix up: not kept"
+            )
             return
         single = len(outputs) == 1 and outputs[0].consumer is None
         value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
         try:
             self.save_to_cache(key, value)
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
-            self.warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
+            self.cache_warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
 
-    def _lineage_of_input(self, task: Task) -> Lineage:
+    def _lineage_of_input_(self, task: Task) -> Lineage:
         """Return what was known of the input when it came."""
         origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
         return origin
 
-    def _expected_state(self, task: Task) -> dict[str, Any] | None:
+    def _expected_state_(self, task: Task) -> dict[str, Any] | None:
         """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
-        origin = self._lineage_of_input(task)
+        origin = self._lineage_of_input_(task)
         trace = need_activation("a call").notes.get("trace")
         taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
         return {name: item for name, item in (origin.private_state or {}).items() if name not in taken} or None
 
-    def _find_by_hand(self) -> ByHand:
+    def _find_by_hand_(self) -> ByHand:
         if self.cache_automatic is not None:
             return ByHand(not self.cache_automatic, not self.cache_automatic)
         return by_hand(type(self), "consume_work", library_classes(type(self)))

@@ -93,22 +93,22 @@ class ExplainingTaskWorker(StoringTaskWorker):
         (True, 'new input')
         """
         task = set_lineage(snapshot(task), lineage_of(task)._replace(watch=None))  # to explain is not to look up
-        key = self._key(task)
+        key = self._key_(task)
         cache = self.get_cache()
-        find = self._finder(task)
+        find = self._finder_(task)
         last = cache.resolve(key, find)
-        if self.has(key, task):
-            return self._explanation(key, cache.known([last]), hit=True)
+        if self.cache_has(key, task):
+            return self._explanation_(key, cache.known([last]), hit=True)
         if not is_traced(type(self)):  # a key of the user's own making has no parts
-            return Explanation(self.space, key, hit=False, reason=EXPIRED if cache.known([last]) else NEW_KEY)
+            return Explanation(self.cache_space, key, hit=False, reason=EXPIRED if cache.known([last]) else NEW_KEY)
         profile, parts = self.cache_profile(type(task)), self.cache_parts(task)
         about = self.about_answer(key, task)._replace(profile=profile, parts=parts)
         known = cache.known([last])
         if known:
-            return self._explanation(key, known, reason=EXPIRED)
-        return self._compare(key, about, self.describe(type(task)), looked_up=last != key)
+            return self._explanation_(key, known, reason=EXPIRED)
+        return self._compare_(key, about, self.cache_description(type(task)), looked_up=last != key)
 
-    def remarks(self, scope: Scope) -> list[str]:
+    def run_remarks(self, scope: Scope) -> list[str]:
         """Return that all misses of the run differ from other answers in the same field only, if they do."""
         earlier, sample = scope.notes.get((self, "sample"), ([], []))
         if not sample:
@@ -122,9 +122,9 @@ class ExplainingTaskWorker(StoringTaskWorker):
         )
         return [remark]
 
-    def expected_cost(self) -> Cost | None:
+    def expected_call_cost(self) -> Cost | None:
         """Return what an answer of this worker took to compute on the average, of those that were used last."""
-        known = self.get_cache().notes(self.space, _COMPARED)
+        known = self.get_cache().notes(self.cache_space, _COMPARED)
         if not known:
             return None
         total = Cost()
@@ -132,115 +132,115 @@ class ExplainingTaskWorker(StoringTaskWorker):
             total = total.plus(info.cost)
         return Cost(total.seconds / len(known), round(total.tokens / len(known)), total.dollars / len(known))
 
-    def _why_missing(self, key: str) -> str:
+    def _why_missing_(self, key: str) -> str:
         activation = current_activation()
         if activation is None or activation.notes.get("key") != key or not is_traced(type(self)):
-            return super()._why_missing(key)
+            return super()._why_missing_(key)
         return str(self.explain(activation.tasks[0]))
 
-    def _explain_miss(self, key: str) -> None:
+    def _explain_miss_(self, key: str) -> None:
         """Note why the present call is a miss, if it is one."""
         activation = current_activation()
         lookup = None if activation is None else activation.lookup
         if lookup is None or lookup.hit:
             return
-        known, lookup.reason = lookup.reason, self._reason(key, lookup.reason)
+        known, lookup.reason = lookup.reason, self._reason_(key, lookup.reason)
         if not known:
             self.cache_stats.explain_miss(lookup.reason)
 
-    def _reason(self, key: str, known: str) -> str:
+    def _reason_(self, key: str, known: str) -> str:
         """Return why the present call is a miss, in a few words."""
         activation = current_activation()
         if known or activation is None or "parts" not in activation.notes:
             return known or NEW_KEY
         profile, parts = activation.notes["parts"]
-        notes, profiles = activation.scope.notes, self._earlier_profiles()
+        notes, profiles = activation.scope.notes, self._earlier_profiles_()
         others = {key_of(name, parts): name for name in list(profiles)[-_PROFILES_TRIED:] if name != profile}
         found = self.get_cache().known(others) if others else []
         if found:
             names = [others[info.key] for info in sorted(found, key=lambda info: info.stored_at, reverse=True)]
             kind = type(activation.tasks[0])
-            return min((self._change(profile, kind, name, profiles[name]) for name in names), key=_number).words
-        words = self._same_input(profile, parts, type(activation.tasks[0]))
+            return min((self._change_(profile, kind, name, profiles[name]) for name in names), key=_number).words
+        words = self._same_input_(profile, parts, type(activation.tasks[0]))
         if words:
             return words
         if profile in profiles:
             if (self, "sample") not in notes:
-                notes.setdefault((self, "sample"), (self.get_cache().notes(self.space, _COMPARED), []))
+                notes.setdefault((self, "sample"), (self.get_cache().notes(self.cache_space, _COMPARED), []))
             _, sample = notes[self, "sample"]
             if len(sample) < _SAMPLE:
                 sample.append(self.about_answer(key, activation.tasks[0]))
         return NEW_INPUT if profiles else FIRST
 
-    def _change(self, profile: str, kind: type[Task], name: str, old: Profile) -> Change:
+    def _change_(self, profile: str, kind: type[Task], name: str, old: Profile) -> Change:
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
         known: Change | None = notes.get((self, "change", name, profile))
         if known is None:
-            known = notes[self, "change", name, profile] = change_between(old, self.describe(kind))
+            known = notes[self, "change", name, profile] = change_between(old, self.cache_description(kind))
         return known
 
-    def _earlier_inputs(self) -> dict[str, About]:
+    def _earlier_inputs_(self) -> dict[str, About]:
         """Return how answers came about that were there when the run first asked, by the digests of their inputs."""
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
         known: dict[str, About] | None = notes.get((self, "earlier inputs"))
         if known is None:
-            abouts = (load_about(info.about) for info in self.get_cache().notes(self.space, _COMPARED))
+            abouts = (load_about(info.about) for info in self.get_cache().notes(self.cache_space, _COMPARED))
             known = {about.parts["task"]: about for about in abouts if about is not None and "task" in about.parts}
             notes[self, "earlier inputs"] = known
         return known
 
-    def _same_input(self, profile: str, parts: dict[str, str], kind: type[Task]) -> str:
+    def _same_input_(self, profile: str, parts: dict[str, str], kind: type[Task]) -> str:
         """Return what differs from an answer to the same input, such as what a model is told; nothing without any.
 
         Only where the key of that answer is not known: it has other parts, or look-ups in the provenance lead to it.
         """
         if len(parts) == 1 and not (may_look_up(type(self)) or may_look_up(kind)):
             return ""
-        old = self._earlier_inputs().get(parts.get("task", ""))
+        old = self._earlier_inputs_().get(parts.get("task", ""))
         if old is None:
             return ""
         now = old._replace(profile=profile, parts=parts)
         profiles: tuple[Profile | None, Profile | None] = (None, None)
         if old.profile != profile:
-            profiles = (self._earlier_profiles().get(old.profile), self.describe(kind))
+            profiles = (self._earlier_profiles_().get(old.profile), self.cache_description(kind))
         differences = compare(old, profiles[0], now, profiles[1])
         return words_for(differences) if differences else ""
 
-    def _earlier_profiles(self) -> dict[str, Profile]:
+    def _earlier_profiles_(self) -> dict[str, Profile]:
         """Return the profiles that the worker had when the run first asked, the oldest first; none once cleared."""
         activation = current_activation()
         notes = {} if activation is None else activation.scope.notes
         known: dict[str, Profile] | None = notes.get((self, "earlier profiles"))
         if known is None:
             cache = self.get_cache()
-            is_cleared = cache.generation() > 0 and not cache.notes(self.space, 1)
-            known = notes[self, "earlier profiles"] = {} if is_cleared else self._profiles()
+            is_cleared = cache.generation() > 0 and not cache.notes(self.cache_space, 1)
+            known = notes[self, "earlier profiles"] = {} if is_cleared else self._profiles_()
         return known
 
-    def _profiles(self) -> dict[str, Profile]:
+    def _profiles_(self) -> dict[str, Profile]:
         """Return the profiles that the worker had up to now, the oldest first."""
-        infos = sorted(self.get_cache().notes(PROFILES + self.space), key=lambda info: info.stored_at)
+        infos = sorted(self.get_cache().notes(PROFILES + self.cache_space), key=lambda info: info.stored_at)
         loaded = {info.key: load_profile(info.about) for info in infos}
         return {name: profile for name, profile in loaded.items() if profile is not None}
 
-    def _compare(self, key: str, about: About, profile: Profile, *, looked_up: bool) -> Explanation:
+    def _compare_(self, key: str, about: About, profile: Profile, *, looked_up: bool) -> Explanation:
         """Explain a miss by the nearest earlier answer."""
-        cache, profiles = self.get_cache(), self._profiles()
+        cache, profiles = self.get_cache(), self._profiles_()
         infos = cache.known([key_of(name, about.parts) for name in profiles if name != about.profile])
-        infos = infos or cache.notes(self.space, _COMPARED)
+        infos = infos or cache.notes(self.cache_space, _COMPARED)
         candidates = {found.id: (info, found) for info in infos if (found := load_about(info.about)) is not None}
         near = nearest(about, ((found, profiles.get(found.profile)) for _, found in candidates.values()), profile)
         if near is None:
-            return Explanation(self.space, key, hit=False, reason=FIRST)
+            return Explanation(self.cache_space, key, hit=False, reason=FIRST)
         same_input = near.about.parts.get("task") == about.parts.get("task")
         # What will be looked up is known where earlier answers lead to it, and else only once it is computed.
         differences = [one for one in near.differences if looked_up or one.part != "read" or one.new is not None]
         reason = PROVENANCE if looked_up else words_for(differences) if same_input else NEW_INPUT
-        return self._explanation(key, [candidates[near.about.id][0]], reason=reason, differences=differences)
+        return self._explanation_(key, [candidates[near.about.id][0]], reason=reason, differences=differences)
 
-    def _explanation(
+    def _explanation_(
         self,
         key: str,
         infos: list[Info],
@@ -251,6 +251,8 @@ class ExplainingTaskWorker(StoringTaskWorker):
     ) -> Explanation:
         info: Any = infos[0] if infos else None
         if info is None:
-            return Explanation(self.space, key, hit, reason, differences or [])
+            return Explanation(self.cache_space, key, hit, reason, differences or [])
         about = load_about(info.about)
-        return Explanation(self.space, key, hit, reason, differences or [], about, info.stored_at, info.cost, info.size)
+        return Explanation(
+            self.cache_space, key, hit, reason, differences or [], about, info.stored_at, info.cost, info.size
+        )

@@ -17,10 +17,10 @@ from planai.flow import Flow, Until
 class FlyingTaskWorker(MigratingTaskWorker):
     """A worker that computes once what is asked of it several times at once, in this process or another."""
 
-    def _begin(self) -> dict[str, Any]:
-        return super()._begin() | {"_flight": None}
+    def _begin_(self) -> dict[str, Any]:
+        return super()._begin_() | {"_flight_": None}
 
-    def _compute_once(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
+    def _compute_once_(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
         """Compute, unless somebody else does just now, and then find what that has stored.
 
         Who computes already waits for nobody, lest two that wait for each other wait for ever; for the same reason the
@@ -31,13 +31,13 @@ class FlyingTaskWorker(MigratingTaskWorker):
             yield from compute()
             return
         depth = need_activation("a call").scope.depth
-        flights, name = self._flights(), f"{self.space}\0{key}" + (f"\0{depth}" if depth else "")
+        flights, name = self._flights_(), f"{self.cache_space}\0{key}" + (f"\0{depth}" if depth else "")
         owns = False
         try:
             while not (owns := flights.begin(name)):
                 over = partial(flights.when_over, name)
                 if (activation := need_activation("a call")).call is not None:
-                    self._take_back_miss(activation.lookup)
+                    self._take_back_miss_(activation.lookup)
                     raise Park(over)
                 yield Until(over)
                 if (yield from find()):
@@ -48,20 +48,20 @@ class FlyingTaskWorker(MigratingTaskWorker):
             if owns:
                 flights.end(name)
 
-    def _take_back_miss(self, lookup: Lookup | None) -> None:
+    def _take_back_miss_(self, lookup: Lookup | None) -> None:
         """Let a call count once that looks up its answer again."""
         if lookup is not None and "hit" in need_activation("a call").notes:  # else it was not counted
             self.cache_stats.take_back_miss(lookup.reason)
 
-    def _flights(self) -> Flights:
+    def _flights_(self) -> Flights:
         over = override()
         store = self.cache_store if over is None else over.store
         if self.cache_mode_now() == "read_only":
             store = "memory"  # nothing is written, also no lock; nor is there anything that other processes wait for
         wanted = (self.cache_dir, store)
-        known: tuple[object, Flights] | None = self.__dict__["_flight"]
+        known: tuple[object, Flights] | None = self.__dict__["_flight_"]
         if known is None or known[0] != wanted:
-            known = self.__dict__["_flight"] = (wanted, open_flights(*wanted))
+            known = self.__dict__["_flight_"] = (wanted, open_flights(*wanted))
         return known[1]
 
 

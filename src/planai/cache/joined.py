@@ -74,9 +74,9 @@ class CachedJoinedTaskWorker(CachedTaskWorker, JoinedTaskWorker):
                 _hand_back(activation, group)
         return None if pending is None else _awaited(pending, activation, group)
 
-    def _find_by_hand(self) -> ByHand:
+    def _find_by_hand_(self) -> ByHand:
         if self.cache_automatic is not None:
-            return super()._find_by_hand()
+            return super()._find_by_hand_()
         method = "consume_work_merged" if isinstance(self, MergedTaskWorker) else "consume_work_joined"
         return by_hand(type(self), method, library_classes(type(self)))
 

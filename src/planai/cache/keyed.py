@@ -62,11 +62,11 @@ class KeyedTaskWorker(TaskWorker):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.__dict__["_first"] = {}
+        self.__dict__["_first_"] = {}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__["_first"] = dict(self.__dict__["_first"])  # what calls change later is up to each copy
+        self.__dict__["_first_"] = dict(self.__dict__["_first_"])  # what calls change later is up to each copy
 
     # ---- what subclasses may override
 
@@ -98,7 +98,7 @@ class KeyedTaskWorker(TaskWorker):
         reader = Reader()
         parts = {"task": reader.read(task, f"the key of {self.name!r}: {type(task).__name__}")}
         if self.cache_code and (len(reader.kinds) > 1 or reader.functions):
-            held = self._code_held(reader, type(task))
+            held = self._code_held_(reader, type(task))
             if held:
                 parts["code that the task holds"] = held.encode()
         extra = self.extra_cache_key(task)
@@ -110,27 +110,27 @@ class KeyedTaskWorker(TaskWorker):
         """Return what decides the answers to all tasks of the type `kind`, by name."""
         reader = SettingsReader(with_code=self.cache_code)
         parts = {
-            "worker": self.space.encode(),
+            "worker": self.cache_space.encode(),
             "outputs": canonical(schemas_of(self.output_types)),
-            "settings": reader.read(self._settings(), f"the key of {self.name!r}: settings"),
-            "attributes": self._attributes().encode(),
+            "settings": reader.read(self._settings_(), f"the key of {self.name!r}: settings"),
+            "attributes": self._attributes_().encode(),
         }
         if self.cache_code:
-            parts["code"] = f"{self._code(code_of_worker(type(self)))}{self._code_held(reader)}".encode()
-            parts["input"] = self._code(code_of_model(kind)).encode()
-            parts["types"] = canonical([self._code(code_of_model(one)) for one in self.output_types])
+            parts["code"] = f"{self._code_(code_of_worker(type(self)))}{self._code_held_(reader)}".encode()
+            parts["input"] = self._code_(code_of_model(kind)).encode()
+            parts["types"] = canonical([self._code_(code_of_model(one)) for one in self.output_types])
         return parts
 
     def deciding_state(self) -> dict[str, Any]:
         """Return what decides of this worker where another one holds it: its settings and attributes."""
         if id(self) in _telling.get():
             return {}  # it holds itself, or somebody who holds it
-        return {"settings": self._settings(), "attributes": self._attributes()}
+        return {"settings": self._settings_(), "attributes": self._attributes_()}
 
     # ---- what the cache uses
 
     @property
-    def space(self) -> str:
+    def cache_space(self) -> str:
         """What the worker is called in keys."""
         return self.cache_name or qualified(type(self))
 
@@ -150,51 +150,51 @@ class KeyedTaskWorker(TaskWorker):
             with _working_out:  # once, though all threads of a run begin by asking for it
                 known = notes.get((self, kind))
                 if known is None or not known.holds_for(self.__dict__):
-                    known = notes[self, kind] = self._present(kind)
+                    known = notes[self, kind] = self._present_(kind)
         return known.digest
 
-    def _present(self, kind: type[Task]) -> Known:
+    def _present_(self, kind: type[Task]) -> Known:
         parts = {name: digest(part) for name, part in self.profile_parts(kind).items()}
         changed = changed_names(type(self)) | INTERNAL
         names = tuple(name for name in self.__dict__ if name not in changed)
         return Known(digest_of_parts(parts), names, tuple(self.__dict__[name] for name in names))
 
-    def describe(self, kind: type[Task]) -> Profile:
+    def cache_description(self, kind: type[Task]) -> Profile:
         """Return the profile for people who ask what has changed."""
         logic = CodeIdentity(type(self), opaque=self.output_types).digest() if self.cache_code else ""
         return Profile(
-            worker=self.space,
+            worker=self.cache_space,
             parts={name: digest(part) for name, part in self.profile_parts(kind).items()} | {"logic": logic},
-            code=self._outline(kind) if self.cache_code else {},
-            settings={name: short_text(value) for name, value in self._settings().items()},
+            code=self._outline_(kind) if self.cache_code else {},
+            settings={name: short_text(value) for name, value in self._settings_().items()},
             outputs=schemas_of(self.output_types),
         )
 
-    def _outline(self, kind: type[Task]) -> dict[str, str]:
+    def _outline_(self, kind: type[Task]) -> dict[str, str]:
         """Return a short digest of each function, and the value of each constant, of the worker and its types."""
         outline: dict[str, str] = {}
         reader = SettingsReader(with_code=True)
-        reader.read(self._settings(), "settings")
-        for one in (kind, *self.output_types, *self._own_kinds(reader)):
+        reader.read(self._settings_(), "settings")
+        for one in (kind, *self.output_types, *self._own_kinds_(reader)):
             outline |= code_of_model(one).outline()
         return outline | code_of_worker(type(self)).outline()
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings_(self) -> dict[str, Any]:
         """Return the settings that the worker's own classes declare, without those marked with `CacheIgnore`."""
-        settings = {name: self._setting(name, getattr(self, name)) for name in _deciding_settings(type(self))}
+        settings = {name: self._setting_(name, getattr(self, name)) for name in _deciding_settings(type(self))}
         return settings | {name: function(settings[name]) for name, function in stand_ins(type(self)).items()}
 
-    def _setting(self, name: str, value: Any) -> Any:
+    def _setting_(self, name: str, value: Any) -> Any:
         """Return the value of a setting; of one that calls fill, a digest of what was in it at first."""
         if name not in filled_names(type(self)) or name in stand_ins(type(self)):
-            return self._deciding(name, value)
-        first: dict[str, Any] = self.__dict__["_first"]
+            return self._deciding_(name, value)
+        first: dict[str, Any] = self.__dict__["_first_"]
         known = first.get(f"{name}, filled", (None, ""))
         if known[0] is value:
             return known[1]
-        return self._at_first(name, value, digest(canonical(value, f"the key of {self.name!r}: settings[{name!r}]")))
+        return self._at_first_(name, value, digest(canonical(value, f"the key of {self.name!r}: settings[{name!r}]")))
 
-    def _attributes(self) -> str:
+    def _attributes_(self) -> str:
         """Return a digest of the attributes that the worker was given besides its settings.
 
         What its calls assign to, such as a counter, and what its methods fill, such as a memo, count as they were at
@@ -206,26 +206,26 @@ class KeyedTaskWorker(TaskWorker):
         if not given:
             return ""
         with _while_telling(self):
-            parts = [self._attribute(name, value).encode() for name, value in sorted(given.items(), key=itemgetter(0))]
+            parts = [self._attribute_(name, value).encode() for name, value in sorted(given.items(), key=itemgetter(0))]
         return digest(*parts)
 
-    def _attribute(self, name: str, value: Any) -> str:
-        first: dict[str, Any] = self.__dict__["_first"]
+    def _attribute_(self, name: str, value: Any) -> str:
+        first: dict[str, Any] = self.__dict__["_first_"]
         known = first.get(f"{name}, filled", (None, ""))
         if known[0] is value and name in filled_names(type(self)):
             return str(known[1])
-        found = code_of_worker(type(self)).of_objects([(name, self._deciding(name, value))])
-        return self._at_first(name, value, found) if name in filled_names(type(self)) else found
+        found = code_of_worker(type(self)).of_objects([(name, self._deciding_(name, value))])
+        return self._at_first_(name, value, found) if name in filled_names(type(self)) else found
 
-    def _at_first(self, name: str, value: Any, found: str) -> str:
+    def _at_first_(self, name: str, value: Any, found: str) -> str:
         """Return what was found first of something that calls fill; that may have been in another thread."""
-        first: dict[str, Any] = self.__dict__["_first"]
+        first: dict[str, Any] = self.__dict__["_first_"]
         known = first.setdefault(f"{name}, filled", (value, found))
         if known[0] is not value:
             known = first[f"{name}, filled"] = (value, found)
         return str(known[1])
 
-    def _code(self, identity: CodeIdentity) -> str:
+    def _code_(self, identity: CodeIdentity) -> str:
         """Return the digest of code, all of which can be followed, or is vouched for."""
         found = identity.digest()
         if identity.unknown() and type(self).extra_cache_key is KeyedTaskWorker.extra_cache_key:
@@ -237,7 +237,7 @@ class KeyedTaskWorker(TaskWorker):
             )
         return found
 
-    def _code_held(self, reader: Reader, known: type[Task] | None = None) -> str:
+    def _code_held_(self, reader: Reader, known: type[Task] | None = None) -> str:
         """Return a digest of the code of what was read, as far as it is not a part of the key by itself.
 
         Args:
@@ -249,10 +249,10 @@ class KeyedTaskWorker(TaskWorker):
         key = (self, known, frozenset(reader.kinds))
         found: str | None = None if reader.functions else notes.get(key)
         if found is None:
-            kinds = self._own_kinds(reader)
+            kinds = self._own_kinds_(reader)
             if known is not None and kinds:
                 kinds = [kind for kind in kinds if kind not in code_of_model(known).kinds()]
-            codes = [self._code(code_of_model(kind)).encode() for kind in kinds]
+            codes = [self._code_(code_of_model(kind)).encode() for kind in kinds]
             if reader.functions:
                 codes.append(code_of_worker(type(self)).of_objects(reader.functions).encode())
             found = digest(*codes) if codes else ""
@@ -260,13 +260,13 @@ class KeyedTaskWorker(TaskWorker):
                 notes[key] = found
         return found
 
-    def _own_kinds(self, reader: Reader) -> list[type]:
+    def _own_kinds_(self, reader: Reader) -> list[type]:
         own = Own(type(self).__module__)
         return sorted(filter(own.holds, reader.kinds), key=qualified)
 
-    def _deciding(self, name: str, value: Any) -> Any:
+    def _deciding_(self, name: str, value: Any) -> Any:
         """Return the value that counts: the present one, or the first one of what calls change."""
-        first: dict[str, Any] = self.__dict__["_first"]
+        first: dict[str, Any] = self.__dict__["_first_"]
         return first.setdefault(name, value) if name in changed_names(type(self)) else value
 
 

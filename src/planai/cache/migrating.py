@@ -46,11 +46,11 @@ class MigratingTaskWorker(ExplainingTaskWorker):
             accept_code: also take along what was computed by other code. Only you can know that this is right, as
                 after a change that made the same thing shorter.
         """
-        profiles = self._profiles()
+        profiles = self._profiles_()
         kinds = {qualified(kind): kind for kind in _with_subclasses(self.get_task_classes())}
-        present = {name: self.describe(kind) for name, kind in kinds.items()}
+        present = {name: self.cache_description(kind) for name, kind in kinds.items()}
         newest: dict[str, tuple[Info, About]] = {}
-        for info in sorted(self.get_cache().notes(self.space), key=lambda info: info.stored_at):
+        for info in sorted(self.get_cache().notes(self.cache_space), key=lambda info: info.stored_at):
             about = load_about(info.about)
             if about is None or about.reads or about.input not in kinds or about.profile not in profiles:
                 continue

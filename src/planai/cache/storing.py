@@ -67,12 +67,12 @@ class StoringTaskWorker(TracingTaskWorker):
         if self.debug_cache:
             show_debug(self.logger)
 
-    def _begin(self) -> dict[str, Any]:
-        return super()._begin() | {"_cache": None}
+    def _begin_(self) -> dict[str, Any]:
+        return super()._begin_() | {"_cache_": None}
 
     @field_validator("cache_store")
     @classmethod
-    def _has_to_be_a_store(cls, chosen: Any) -> Any:
+    def _has_to_be_a_store_(cls, chosen: Any) -> Any:
         names = get_args(StoreName)
         is_store = not isinstance(chosen, type) and all(callable(getattr(chosen, verb, None)) for verb in _VERBS)
         if not is_store and not (isinstance(chosen, str) and chosen in names):
@@ -93,23 +93,23 @@ class StoringTaskWorker(TracingTaskWorker):
         Raises:
             CacheMiss: in the mode ``replay``, when ``consume_work`` itself asks for what is not stored.
         """
-        key = self._key(task_or_key)
-        activation = self._own_activation()
+        key = self._key_(task_or_key)
+        activation = self._own_activation_()
         mode = self.cache_mode_now()
         if mode == "off":
             hit, reason = None, ""
-        elif mode == "refresh" and key not in self._refreshed():
+        elif mode == "refresh" and key not in self._refreshed_():
             hit, reason = None, REFRESH
             self.get_cache().stats.miss(REFRESH)
         else:
             hit, reason = self.get_cache().look(
                 key,
-                self._finder(task_or_key if isinstance(task_or_key, Task) else None),
+                self._finder_(task_or_key if isinstance(task_or_key, Task) else None),
                 ttl=self.cache_age_limit(task_or_key if isinstance(task_or_key, Task) else None),
                 grace=self.stale_while_revalidate,
                 repair=mode in ("read_write", "refresh"),
             )
-        self._debug("MISS" if hit is None else "HIT", key)
+        self._debug_("MISS" if hit is None else "HIT", key)
         if activation is not None and mode != "off":
             activation.source = self.cache_answer_id(key)
             activation.notes["hit"] = hit
@@ -120,7 +120,7 @@ class StoringTaskWorker(TracingTaskWorker):
                 activation.lookup = Lookup(hit=True, cost=hit.cost, waited=waited, stale=hit.stale)
                 self.get_cache().stats.count(waits=waited)
             if mode == "replay" and hit is None and self.looks_by_hand:
-                raise CacheMiss(f"the mode is 'replay', and {self._why_missing(key)}")
+                raise CacheMiss(f"the mode is 'replay', and {self._why_missing_(key)}")
         if hit is None or hit.value is None:
             return None
         return hit.value or (Bundle((Published(hit.value),)) if isinstance(hit.value, Task) else hit.value)
@@ -130,61 +130,63 @@ class StoringTaskWorker(TracingTaskWorker):
 
         What would not come back exactly is not stored; a `CacheWarning` names the field.
         """
-        key = self._key(task_or_key)
+        key = self._key_(task_or_key)
         if self.cache_mode_now() not in ("read_write", "refresh"):
             return
         task = task_or_key if isinstance(task_or_key, Task) else None
-        activation = self._own_activation()
+        activation = self._own_activation_()
         task = activation.tasks[0] if task is None and activation is not None else task
         try:
-            reads = self._reads()
+            reads = self._reads_()
         except UnkeyableValue as error:
-            self.warn(f"is not cached, since it looked up in the provenance of its input what has no identity: {error}")
+            self.cache_warn(
+                f"is not cached, since it looked up in the provenance of its input what has no identity: {error}"
+            )
             return
-        cost = FREE if activation is None else self._cost(activation)
+        cost = FREE if activation is None else self._cost_(activation)
         answer = Answer(
             value,
-            self._ttl_of(task),
+            self._ttl_of_(task),
             self.stale_while_revalidate,
             cost,
-            self._about(key, task, value, reads),
+            self._about_(key, task, value, reads),
             reads,
             None if activation is None else activation.notes.get("generation"),
             self.cache_answer_id(key),
         )
         stored = self.get_cache().keep(key, answer)
         if stored:
-            self._keep_profile(task)
+            self._keep_profile_(task)
             if self.cache_mode_now() == "refresh":
-                self._refreshed().add(key)
+                self._refreshed_().add(key)
         if activation is not None and activation.lookup is not None:
             activation.lookup.stored = stored
-        self._debug("STORED" if stored else "NOT STORED", key)
+        self._debug_("STORED" if stored else "NOT STORED", key)
 
     # ---- what they use
 
     def is_cached(self, task: Any) -> bool:
         """Tell whether there is an answer to `task` that can be used."""
         subject = task if isinstance(task, Task) else None
-        return self.has(self._key(task), subject)
+        return self.cache_has(self._key_(task), subject)
 
-    def has(self, key: str, task: Task | None = None) -> bool:
+    def cache_has(self, key: str, task: Task | None = None) -> bool:
         """Tell whether there is an answer at `key` that can be used, for the task that is being consumed or `task`."""
         ttl, grace = self.cache_age_limit(task), self.stale_while_revalidate
-        return self.get_cache().peek(key, self._finder(task), ttl=ttl, grace=grace)[0] is not None
+        return self.get_cache().peek(key, self._finder_(task), ttl=ttl, grace=grace)[0] is not None
 
     def get_cache(self) -> Cache:
         """Return the worker's entries as a mapping; ``with worker.get_cache() as cache`` works, too."""
         over = override()
         limits = (self.cache_size_limit, self.cache_disk_limit, self.cache_eviction)
         wanted = (over, self.cache_dir, self.cache_store, self.cache_name, limits, self.output_types)
-        known: tuple[object, Cache] | None = self.__dict__["_cache"]
+        known: tuple[object, Cache] | None = self.__dict__["_cache_"]
         if known is None or known[0] != wanted:
             wanted = (*wanted[:-1], list(self.output_types))  # which may be changed in place
             store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
             order: Order = "cost" if self.cache_eviction == "cost" else "used"
-            cache = Cache(store, self.space, Codec(self.output_types), Limits(*limits[:2], order), self._ttl_of)
-            known = self.__dict__["_cache"] = (wanted, cache)
+            cache = Cache(store, self.cache_space, Codec(self.output_types), Limits(*limits[:2], order), self._ttl_of_)
+            known = self.__dict__["_cache_"] = (wanted, cache)
         return known[1]
 
     @property
@@ -223,17 +225,17 @@ class StoringTaskWorker(TracingTaskWorker):
 
     def cache_answer_id(self, key: str) -> str:
         """Return 16 hexadecimal digits that name the answer at `key` in what is computed from it."""
-        name = f"{self.space}\0{key}".encode("utf-8", "surrogatepass")
+        name = f"{self.cache_space}\0{key}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(name, digest_size=8).hexdigest()
 
-    def warn(self, text: str) -> None:
+    def cache_warn(self, text: str) -> None:
         """Say what the cache could not do."""
         warnings.warn(f"{self.name}: {text}", CacheWarning, stacklevel=2)
 
-    def _may_be_there(self, key: str) -> bool:
+    def _may_be_there_(self, key: str) -> bool:
         """Tell whether a look at `key` may find what the last one did not; else take note that none was there."""
-        activation = self._own_activation()
-        if activation is None or self._finder(None) is not None:  # which leads to another key
+        activation = self._own_activation_()
+        if activation is None or self._finder_(None) is not None:  # which leads to another key
             return True
         generation = self.get_cache().begin(key)
         if generation is None:
@@ -241,10 +243,10 @@ class StoringTaskWorker(TracingTaskWorker):
         activation.notes["generation"] = generation
         return False
 
-    def _why_missing(self, key: str) -> str:
+    def _why_missing_(self, key: str) -> str:
         return f"{self.name!r} has nothing stored at the key {key!r}"
 
-    def _refreshed(self) -> set[str]:
+    def _refreshed_(self) -> set[str]:
         """Return the keys whose answers were stored in the present run."""
         activation = current_activation()
         if activation is None:
@@ -252,7 +254,7 @@ class StoringTaskWorker(TracingTaskWorker):
         found: set[str] = activation.scope.notes.setdefault((self, "refreshed"), set())
         return found
 
-    def _cost(self, activation: Activation) -> Cost:
+    def _cost_(self, activation: Activation) -> Cost:
         """Return what the answer of the present call took to compute; of a migrated one, at first."""
         known: Cost | None = activation.notes.get("cost")
         return known or activation.cost.plus(Cost(activation.elapsed))
@@ -263,7 +265,7 @@ class StoringTaskWorker(TracingTaskWorker):
         """Return what is known of an answer before it is there: its key and its input."""
         if task is None:
             return About(self.cache_answer_id(key))
-        activation = self._own_activation()
+        activation = self._own_activation_()
         profile, parts = ("", {}) if activation is None else activation.notes.get("parts", ("", {}))
         ignored = ignored_fields(type(task))
         fields = {name: short_text(item) for name, item in fields_of(task).items() if name not in ignored}
@@ -271,15 +273,15 @@ class StoringTaskWorker(TracingTaskWorker):
             self.cache_answer_id(key), profile, parts, qualified(type(task)), fields, list(lineage_of(task).sources)
         )
 
-    def _about(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
+    def _about_(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
         tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
         outputs = [qualified(type(one)) for one in tasks]
         shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
         return About(*self.about_answer(key, task)[:6], outputs, shown).dump()
 
-    def _keep_profile(self, task: Task | None) -> None:
+    def _keep_profile_(self, task: Task | None) -> None:
         """Store the profile beside the worker's answers, once in each run."""
-        activation = self._own_activation()
+        activation = self._own_activation_()
         if task is None or activation is None or "parts" not in activation.notes:
             return
         digest = activation.notes["parts"][0]
@@ -287,17 +289,17 @@ class StoringTaskWorker(TracingTaskWorker):
         if digest not in written:
             written.add(digest)
             kind = type(task)
-            self.get_cache().note(PROFILES + self.space, digest, lambda: self.describe(kind).dump())
+            self.get_cache().note(PROFILES + self.cache_space, digest, lambda: self.cache_description(kind).dump())
 
     # ---- times
 
     def cache_age_limit(self, task: Task | None = None) -> float | None:
         """Return the seconds after which an answer to `task` is not given any more; fixtures of tests have no age."""
-        return None if override() is not None else self._ttl_of(task)
+        return None if override() is not None else self._ttl_of_(task)
 
-    def _ttl_of(self, task: Task | None = None) -> float | None:
+    def _ttl_of_(self, task: Task | None = None) -> float | None:
         """Return the time to live of the answer to `task`, or to the task that is being consumed."""
-        activation = self._own_activation()
+        activation = self._own_activation_()
         if activation is not None and "ttl" in activation.notes:
             known: float | None = activation.notes["ttl"]
             return known
@@ -312,38 +314,38 @@ class StoringTaskWorker(TracingTaskWorker):
 
     # ---- keys
 
-    def _key(self, task_or_key: Any) -> str:
+    def _key_(self, task_or_key: Any) -> str:
         if isinstance(task_or_key, str):
             return task_or_key
         if not isinstance(task_or_key, Task):
             raise ConfigurationError(
                 f"{self.name!r} looks up a {type(task_or_key).__name__}: pass a task, or a key as a str"
             )
-        activation = self._own_activation()
+        activation = self._own_activation_()
         if activation is None or task_or_key is not activation.tasks[0]:
-            return self._made_key(task_or_key)
+            return self._made_key_(task_or_key)
         key: str | None = activation.notes.get("key")
         if key is None:  # else it is that of the task as it came, whatever was done to it since
-            key = activation.notes["key"] = self._untraced_key(task_or_key)
+            key = activation.notes["key"] = self._untraced_key_(task_or_key)
         return key
 
-    def _untraced_key(self, task: Task) -> str:
+    def _untraced_key_(self, task: Task) -> str:
         """Make a key; what that looks up in the provenance is in the key, and need not be noted."""
         watch = lineage_of(task).watch
         if watch is None:
-            return self._made_key(task)
+            return self._made_key_(task)
         watch.trace.paused = True
         try:
-            return self._made_key(task)
+            return self._made_key_(task)
         finally:
             watch.trace.paused = False
 
-    def _made_key(self, task: Task) -> str:
+    def _made_key_(self, task: Task) -> str:
         key = self.get_cache_key(task)
         if not isinstance(key, str):
             raise ConfigurationError(f"{self.name}.get_cache_key returned a {type(key).__name__}: return a str")
         return key
 
-    def _debug(self, what: str, key: str) -> None:
+    def _debug_(self, what: str, key: str) -> None:
         if self.debug_cache:
             self.logger.debug("cache %s %s", what, key)

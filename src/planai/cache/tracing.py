@@ -16,55 +16,55 @@ from planai.trace import Trace, Watch
 class TracingTaskWorker(KeyedTaskWorker):
     """A worker that knows what its computations look up in the provenance of their input."""
 
-    def _own_activation(self) -> Activation | None:
+    def _own_activation_(self) -> Activation | None:
         activation = current_activation()
         return activation if activation is not None and activation.worker is self else None
 
-    def _start_trace(self, task: Task) -> None:
+    def _start_trace_(self, task: Task) -> None:
         """Let `task` note what is looked up in its provenance, until `_end_trace`."""
-        activation = self._own_activation()
+        activation = self._own_activation_()
         if activation is not None and is_traced(type(self)):
             trace = Trace()
             activation.notes["origin"] = lineage_of(task)
             activation.notes["trace"] = trace
             set_lineage(task, lineage_of(task)._replace(watch=Watch(trace)))
 
-    def _end_trace(self, task: Task) -> None:
+    def _end_trace_(self, task: Task) -> None:
         set_lineage(task, lineage_of(task)._replace(watch=None))
 
-    def _reads(self) -> list[tuple[str, str]]:
+    def _reads_(self) -> list[tuple[str, str]]:
         """Return what the present call has looked up, with a digest of what it found.
 
         Raises:
             UnkeyableValue: something of that has no identity.
         """
-        activation = self._own_activation()
+        activation = self._own_activation_()
         if activation is None:
             return []
         trace: Trace | None = activation.notes.get("trace")
         if trace is None or not trace.questions:
             return []
-        task = self._as_it_came(activation)
+        task = self._as_it_came_(activation)
         asked = [read_of(question) for question in trace.questions]
         return [(read.dump(), found_by(read, task)) for read in asked]
 
-    def _as_it_came(self, activation: Activation) -> Task:
+    def _as_it_came_(self, activation: Activation) -> Task:
         """Return the consumed task with the provenance and private state that it came with, and nobody who watches."""
         task = activation.tasks[0]
         lineage = activation.notes.get("origin") or lineage_of(task)
         return set_lineage(snapshot(task), lineage._replace(watch=None))
 
-    def _finder(self, task: Task | None) -> Callable[[str], str] | None:
+    def _finder_(self, task: Task | None) -> Callable[[str], str] | None:
         """Return what tells what a look-up finds for the task that is being consumed, or else for `task`."""
         if not is_traced(type(self)):
             return None
-        activation = self._own_activation()
+        activation = self._own_activation_()
         subject_type = type(task) if activation is None else type(activation.tasks[0])
         if (activation is None and task is None) or not (may_look_up(type(self)) or may_look_up(subject_type)):
             return None
 
         def find(look_up: str) -> str:
-            subject = task if activation is None else self._as_it_came(activation)
+            subject = task if activation is None else self._as_it_came_(activation)
             read: Read = load_read(look_up)
             return found_by(read, subject)  # type: ignore[arg-type]  # one of the two is there
 

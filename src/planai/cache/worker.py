@@ -98,9 +98,9 @@ class CachedTaskWorker(ComputingTaskWorker):
         call = need_activation("a call").call
         if call is None or not call.resumed:
             self.pre_consume_work(task)
-        if self.is_async:
-            return go_along(self._look_and_answer(task))
-        rest = self._look_up_answer(task)  # a hit takes no generator
+        if self.is_async_worker:
+            return go_along(self._look_and_answer_(task))
+        rest = self._look_up_answer_(task)  # a hit takes no generator
         if rest is not None:
             go_through(rest)
         self.post_consume_work(task)
@@ -118,16 +118,16 @@ class CachedTaskWorker(ComputingTaskWorker):
     def foresee(self, task: Task) -> Foreseen | None:
         """Return what is stored for `task`, or why it would be computed; None where only ``consume_work`` knows."""
         mode = self.cache_mode_now()
-        if self.__dict__["_by_hand"].looks or mode == "off" or not self.should_cache(task):
+        if self.__dict__["_by_hand_"].looks or mode == "off" or not self.should_cache(task):
             return None
-        key = self._key(task)
+        key = self._key_(task)
         if mode == "refresh":
             return Foreseen(None, REFRESH, key=key)
-        cache, find = self.get_cache(), self._finder(task)
+        cache, find = self.get_cache(), self._finder_(task)
         hit, reason = cache.peek(key, find, ttl=self.cache_age_limit(task), grace=self.stale_while_revalidate)
         last = cache.resolve(key, find)  # calls that look up different things are different calls
         if hit is None:
-            return Foreseen(None, self._reason(key, reason), key=last)
+            return Foreseen(None, self._reason_(key, reason), key=last)
         value = hit.value
         if type(self).get_from_cache is not CachedTaskWorker.get_from_cache:
             with contextlib.suppress(Exception):  # a run computes what an override cannot read
@@ -135,84 +135,84 @@ class CachedTaskWorker(ComputingTaskWorker):
                 value = self.get_from_cache(key)
         if value is None:
             return Foreseen(None, REJECTED, key=last)
-        self._take_out(hit, task)
+        self._take_out_(hit, task)
         outputs = value.outputs if isinstance(value, Bundle) else (Published(value),)
         return Foreseen(tuple((out.task, out.consumer) for out in outputs), "", hit.cost, last)
 
-    def _take_out(self, hit: Hit, task: Task) -> None:
+    def _take_out_(self, hit: Hit, task: Task) -> None:
         """Take private state out of the input, as the computation did, so that nobody downstream gets it."""
         for name in private_keys(load_read(text) for text in hit.reads):
             task.get_private_state(name)
 
-    def _look_and_answer(self, task: Task) -> Flow[None]:
-        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer, task))
+    def _look_and_answer_(self, task: Task) -> Flow[None]:
+        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer_, task))
         if rest is not None:
             yield from rest
         self.post_consume_work(task)
 
-    def _look_up_answer(self, task: Task) -> Flow[None] | None:
+    def _look_up_answer_(self, task: Task) -> Flow[None] | None:
         """Replay the answer if there is one, or return what is to be done for it."""
-        hand: ByHand = self.__dict__["_by_hand"]
+        hand: ByHand = self.__dict__["_by_hand_"]
         mode = self.cache_mode_now()
         if not self.should_cache(task):
-            self._see_first(task)
-            return self._consume_as_flow(task)
+            self._see_first_(task)
+            return self._consume_as_flow_(task)
         if hand.looks and hand.stores:
-            return self._let_it_answer(task)
+            return self._let_it_answer_(task)
         if mode == "off":
-            return self._consume_as_flow(task)
-        key = self._key(task)
-        need_activation("a call").notes["ttl"] = self._ttl_of(task)  # asked once, of the task as it came
+            return self._consume_as_flow_(task)
+        key = self._key_(task)
+        need_activation("a call").notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
         if hand.looks:
-            return self._compute_answer(key, task)
-        if self._replay(key) or self._migrate_answer(key, task):
+            return self._compute_answer_(key, task)
+        if self._replay_(key) or self._migrate_answer_(key, task):
             return None
         if mode == "replay" and not self.computes_in_replay:
             raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
 
         def find() -> Flow[bool]:
-            found: bool = yield Blocking(partial(self._replay_or_begin, key))
+            found: bool = yield Blocking(partial(self._replay_or_begin_, key))
             return found
 
-        return self._compute_once(key, partial(self._compute_answer, key, task), find)
+        return self._compute_once_(key, partial(self._compute_answer_, key, task), find)
 
-    def _see_first(self, task: Task) -> None:
+    def _see_first_(self, task: Task) -> None:
         """See once in a run what counts in keys as it was at first, before a call without a key changes it."""
         notes = need_activation("a call").scope.notes
         if notes.setdefault((self, "seen first"), task) is task:
             with contextlib.suppress(UnkeyableValue):
                 self.cache_profile(type(task))
 
-    def _let_it_answer(self, task: Task) -> Flow[None]:
+    def _let_it_answer_(self, task: Task) -> Flow[None]:
         """Let a worker compute that asks its cache itself; of equal calls in flight, only one that finds nothing."""
         try:
-            key = self._key(task)  # of the task as it comes
+            key = self._key_(task)  # of the task as it comes
         except UnkeyableValue:  # which it may never ask for
-            yield from self._consume_traced(task)
+            yield from self._consume_traced_(task)
             return
         if self.cache_mode_now() == "off":
-            yield from self._consume_traced(task)
+            yield from self._consume_traced_(task)
             return
 
         def find() -> Flow[bool]:
-            found: bool = yield Blocking(partial(self._is_there_now, key))
+            found: bool = yield Blocking(partial(self._is_there_now_, key))
             if found:
-                yield from self._consume_traced(task)
+                yield from self._consume_traced_(task)
             return found
 
         def compute() -> Flow[None]:
-            yield Blocking(self._earlier_profiles)  # as they are before this is stored
+            yield Blocking(self._earlier_profiles_)  # as they are before this is stored
             activation = need_activation("a call")
             activation.notes.pop("generation", None)  # it may clear its cache, and store then
-            yield from self._consume_traced(task)
-            self._explain_miss(key)
+            yield from self._consume_traced_(task)
+            self._explain_miss_(key)
             if activation.lookup is not None and not activation.lookup.hit:
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
 
         if not (yield from find()):
-            yield from self._compute_once(key, compute, find)
+            yield from self._compute_once_(key, compute, find)
 
-    def _migrate_answer(self, key: str, task: Task) -> bool:
+    def _migrate_answer_(self, key: str, task: Task) -> bool:
         """Publish an answer of an earlier version of the output types, if they can migrate one."""
         if self.cache_mode_now() == "refresh" or not any(map(can_migrate, self.output_types)):
             return False
@@ -220,42 +220,42 @@ class CachedTaskWorker(ComputingTaskWorker):
         if "parts" not in activation.notes:
             return False
         profile, parts = activation.notes["parts"]
-        present = self.describe(type(task))
-        for name, old in reversed(self._earlier_profiles().items()):
+        present = self.cache_description(type(task))
+        for name, old in reversed(self._earlier_profiles_().items()):
             if name == profile or not may_be_migrated(old, present):
                 continue
             earlier = key_of(name, parts)
-            if self.has(earlier) and self._replay(earlier):
+            if self.cache_has(earlier) and self._replay_(earlier):
                 activation.source = self.cache_answer_id(key)
                 activation.notes["cost"] = activation.lookup and activation.lookup.cost
-                self._keep_outputs(key, activation.outputs)
+                self._keep_outputs_(key, activation.outputs)
                 return True
         return False
 
-    def _is_there_now(self, key: str) -> bool:
-        if self.cache_mode_now() == "refresh" and key not in self._refreshed():
+    def _is_there_now_(self, key: str) -> bool:
+        if self.cache_mode_now() == "refresh" and key not in self._refreshed_():
             return False
-        return self._may_be_there(key) and self.has(key)
+        return self._may_be_there_(key) and self.cache_has(key)
 
-    def _replay_or_begin(self, key: str) -> bool:
+    def _replay_or_begin_(self, key: str) -> bool:
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
-        if self._is_there_now(key):
+        if self._is_there_now_(key):
             activation = need_activation("a call")
             earlier = activation.lookup
-            if self._replay(key, waited=True):
-                self._take_back_miss(earlier)
+            if self._replay_(key, waited=True):
+                self._take_back_miss_(earlier)
                 self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
                 return True
-        self._begin_answer(key)
+        self._begin_answer_(key)
         return False
 
-    def _replay(self, key: str, *, waited: bool = False) -> bool:
+    def _replay_(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, and tell whether there was one."""
         activation = need_activation("a call")
         try:
             value = self.get_from_cache(key)
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
-            self.warn(f"get_from_cache raised {type(error).__name__}: {error}; the answer is computed again")
+            self.cache_warn(f"get_from_cache raised {type(error).__name__}: {error}; the answer is computed again")
             value = None
         if value is None:
             activation.lookup = Lookup(hit=False, reason=activation.lookup.reason if activation.lookup else "")
@@ -266,7 +266,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         activation.lookup.hit, activation.lookup.waited = True, waited
         hit: Hit | None = activation.notes.get("hit")
         if hit is not None:
-            self._take_out(hit, activation.tasks[0])
+            self._take_out_(hit, activation.tasks[0])
         try:
             self.publish_work(value)
         except PublishError:
@@ -274,5 +274,5 @@ class CachedTaskWorker(ComputingTaskWorker):
             activation.lookup = Lookup(hit=False, reason=MISFIT)
             return False
         if hit is not None and hit.stale and self.cache_mode_now() in ("read_write", "refresh"):
-            self._renew_answer(key, activation.tasks[0])
+            self._renew_answer_(key, activation.tasks[0])
         return True

@@ -74,7 +74,7 @@ def migrate(
         _from_planai(graph, from_planai, accept_code, i_trust_this_folder, json)
         return
     workers = [worker for worker in graph.workers if isinstance(worker, MigratingTaskWorker)]
-    counts = {worker.space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
+    counts = {worker.cache_space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
     if json:
         render.as_json({"migrated": counts})
     else:

@@ -76,7 +76,7 @@ def _inputs(worker: LLMTaskWorker, debug_log: Path | None, cache: Path | None) -
         raise ConfigurationError("where are the recorded inputs? pass --debug-log, or --cache")
     if not isinstance(worker, CachedLLMTaskWorker):
         raise ConfigurationError(f"{worker.name!r} has no cache: pass --debug-log")
-    return recorded_in_cache(worker, open_room(cache, writes=False), worker.space)
+    return recorded_in_cache(worker, open_room(cache, writes=False), worker.cache_space)
 
 
 def _show(report: Report) -> None:

@@ -129,7 +129,7 @@ class Classify(CachedLLMTaskWorker):
     llm_output_type = Sorted
     system_prompt = "You sort Python modules into categories."
     prompt = "Module: {name}\n{synopsis}\n{description}"
-    examples = [
+    few_shot = [
         (f"Module: {name}\n{synopsis}\n{description}", f'{{"category": "{category}"}}')
         for category, (name, synopsis, description) in EXAMPLES.items()
     ]

@@ -50,17 +50,17 @@ class BaseLLMTaskWorker(TaskWorker):
 
     @field_validator("llm", mode="before")
     @classmethod
-    def _has_to_be_a_model(cls, llm: object) -> LLM:
+    def _has_to_be_a_model_(cls, llm: object) -> LLM:
         return as_llm(llm)
 
     @field_validator("fallback_llms", mode="before")
     @classmethod
-    def _have_to_be_models(cls, models: Any) -> list[LLM]:
+    def _have_to_be_models_(cls, models: Any) -> list[LLM]:
         return [as_llm(llm) for llm in models]
 
     @field_validator("tools", mode="before")
     @classmethod
-    def _may_be_functions(cls, tools: Any) -> list[Tool] | None:
+    def _may_be_functions_(cls, tools: Any) -> list[Tool] | None:
         return None if tools is None else [one if isinstance(one, Tool) else tool(one) for one in tools]
 
     # ---- what subclasses may override
@@ -118,14 +118,14 @@ class BaseLLMTaskWorker(TaskWorker):
         activation = current_activation()
         if activation is not None:
             activation.cost = activation.cost.plus(cost_of([answer], 0.0))
-            activation.scope.bills.spend(self._name_on_bill(activation), usage_of(answer))
+            activation.scope.bills.spend(self._name_on_bill_(activation), usage_of(answer))
 
     def note_found(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept."""
         activation = current_activation()
         if activation is not None:
             activation.found = activation.found.plus(said.cost)
-            activation.scope.bills.save(self._name_on_bill(activation), said.cost)
+            activation.scope.bills.save(self._name_on_bill_(activation), said.cost)
 
-    def _name_on_bill(self, activation: Activation) -> str:
+    def _name_on_bill_(self, activation: Activation) -> str:
         return self.name if activation.call is None else activation.call.worker

@@ -45,7 +45,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
         """Return what decides the answer to `task`: also what the model is told."""
-        return super().key_parts(task) | told(self.rendered_request(task)) | whose(self._whose_question(task))
+        return super().key_parts(task) | told(self.rendered_request(task)) | whose(self._whose_question_(task))
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
         """Return what decides all answers: also the code of the answer's type, and of the tools."""
@@ -56,23 +56,23 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
                 parts["code of tools"] = canonical([tool.code.digest() for tool in self.tools])
         return parts
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings_(self) -> dict[str, Any]:
         """Return the settings that decide: also the models, and theirs."""
-        found = super()._settings()
+        found = super()._settings_()
         for name, llm in (("llm", self.llm), *((f"fallback {llm.model_name}", llm) for llm in self.fallback_llms)):
             told_of = dict(llm.identity()) if self.include_model_in_key else {}
             found |= {f"{name}: {key}": value for key, value in {**told_of, **deciding(llm.settings())}.items()}
         return found
 
-    def _replay(self, key: str, *, waited: bool = False) -> bool:
+    def _replay_(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, if there is one; where the worker streams, what was said is shown once more."""
-        found = super()._replay(key, waited=waited)
+        found = super()._replay_(key, waited=waited)
         if found and self.stream:
             activation = need_activation("a call")
-            self._stream_replayed(activation.tasks[0], [output.task for output in activation.outputs])
+            self._stream_replayed_(activation.tasks[0], [output.task for output in activation.outputs])
         return found
 
-    def _stream_replayed(self, task: Any, outputs: list[Task]) -> None:
+    def _stream_replayed_(self, task: Any, outputs: list[Task]) -> None:
         """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
         said = self.response_keeper(task).look(self.llm, self.request_for(task))
         if said is None or said.last.calls:
@@ -95,11 +95,11 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         return Responses(
             room=self.response_room(),
             mode=mode,
-            owner=self.space,
-            asked=self._whose_question(task),
+            owner=self.cache_space,
+            asked=self._whose_question_(task),
             ttl=self.cache_age_limit(task),
-            refreshed=self._refreshed(),
-            kept=self._limit_responses,
+            refreshed=self._refreshed_(),
+            kept=self._limit_responses_,
         )
 
     def response_room(self) -> Room:
@@ -116,10 +116,10 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         """Remove all entries of this worker, and the responses that it has asked for."""
         super().clear_cache()
         cache = self.response_room().cache
-        for info in owned_by(cache.notes(SPACE), self.space):
+        for info in owned_by(cache.notes(SPACE), self.cache_space):
             del cache[info.key]
 
-    def _whose_question(self, task: Any) -> Asked:
+    def _whose_question_(self, task: Any) -> Asked:
         activation = current_activation()
         notes = {} if activation is None or activation.worker is not self else activation.notes
         known: tuple[object, str] = notes.get("salt", (None, ""))
@@ -127,7 +127,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             known = notes["salt"] = (task, self.get_cache_salt(task) or "")
         return Asked(self.cache_scope, self.sample, known[1], self.include_model_in_key)
 
-    def _limit_responses(self, size: int) -> None:
+    def _limit_responses_(self, size: int) -> None:
         """Let the worker's limits hold for its responses, too: the least recently used go first."""
         limits = Limits(self.cache_size_limit, self.cache_disk_limit)
         if limits[:2] == (None, None):
@@ -140,7 +140,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             return
         notes[self, "responses kept"] = (1, 0)
         cache, total, room = self.response_room().cache, 0, limits.room(size)
-        for number, info in enumerate(reversed(owned_by(cache.notes(SPACE), self.space)), 1):
+        for number, info in enumerate(reversed(owned_by(cache.notes(SPACE), self.cache_space)), 1):
             total += info.size
             if (room.entries is not None and number > room.entries) or (room.size is not None and total > room.size):
                 del cache[info.key]

@@ -64,9 +64,9 @@ class ChatTaskWorker(BaseLLMTaskWorker):
             InvalidAnswer: the model refused, was cut off, or said nothing.
             ModelUnavailable: it could not be asked.
         """
-        return go_along(self._take_turn(task)) if self.is_async else go_through(self._take_turn(task))
+        return go_along(self._take_turn_(task)) if self.is_async_worker else go_through(self._take_turn_(task))
 
-    def _take_turn(self, task: ChatTask) -> Flow[None]:
+    def _take_turn_(self, task: ChatTask) -> Flow[None]:
         turns = [Message(message.role, message.content) for message in task.messages]
         text = yield from self.ask_until_valid(self.render_request(task, turns, {}), task, _something, retries=1)
         self.publish_work(ChatMessage(role="assistant", content=text), input_task=task)

@@ -44,7 +44,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     prompt: str = Field(default="", min_length=1)
     llm_input_type: type[Task] | None = None
     llm_output_type: type[BaseModel] | None = None
-    examples: list[tuple[str, str]] = Field(default_factory=list)
+    few_shot: list[tuple[str, str]] = Field(default_factory=list)
     use_xml: bool = False
     max_validation_retries: int = Field(default=2, ge=0)
     debug_mode: bool = False
@@ -102,9 +102,11 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             InvalidAnswer: the model refused, was cut off, or gave no valid answer after being asked again.
             ModelUnavailable: it could not be asked.
         """
-        return go_along(self._ask_and_publish(task)) if self.is_async else go_through(self._ask_and_publish(task))
+        return (
+            go_along(self._ask_and_publish_(task)) if self.is_async_worker else go_through(self._ask_and_publish_(task))
+        )
 
-    def _ask_and_publish(self, task: Any) -> Flow[None]:
+    def _ask_and_publish_(self, task: Any) -> Flow[None]:
         rendered = self.rendered_request(task)
         accept = partial(self.accept_answer, task)
         response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
@@ -122,10 +124,10 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Return what the model is told about `task`; within a call, it is worked out once for the same task."""
         activation = current_activation()
         if activation is None or activation.worker is not self:
-            return self._make_request(task)
+            return self._make_request_(task)
         known: tuple[object, Rendered] = activation.notes.get("request", (None, None))
         if known[0] is not task:
-            known = activation.notes["request"] = (task, self._make_request(task))
+            known = activation.notes["request"] = (task, self._make_request_(task))
         return known[1]
 
     def answer_type(self) -> type[BaseModel]:
@@ -143,18 +145,18 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             )
         return self.output_types[0]
 
-    def _make_request(self, task: Any) -> Rendered:
-        text, pieces = self._make_message(task)
+    def _make_request_(self, task: Any) -> Rendered:
+        text, pieces = self._make_message_(task)
         images = images_of(task)
         pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
         messages = [Message("user", text, images=images)]
-        for question, answer in reversed(self.examples):
+        for question, answer in reversed(self.few_shot):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
-        pieces |= {"examples": self.examples} if self.examples else {}
+        pieces |= {"examples": self.few_shot} if self.few_shot else {}
         kind = self.answer_type()
         return self.render_request(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
 
-    def _make_message(self, task: Any) -> tuple[str, dict[str, Any]]:
+    def _make_message_(self, task: Any) -> tuple[str, dict[str, Any]]:
         """Return the message about `task`, and what it is made of besides the task itself."""
         if inspect.unwrap(type(self).get_full_prompt) is not inspect.unwrap(LLMTaskWorker.get_full_prompt):
             text = self.get_full_prompt(task)

@@ -96,7 +96,7 @@ def forecast(plan: Plan, initial: Iterable[tuple[TaskWorker, Task]], scope: Scop
             waiting += state.handle(_foreseen(plan, call, scope, rows, asked))
     for key, row in rows.items():
         performer = plan.nodes[key].performer
-        mean = performer.expected_cost() if row.misses and isinstance(performer, TaskWorker) else None
+        mean = performer.expected_call_cost() if row.misses and isinstance(performer, TaskWorker) else None
         row.expected = None if mean is None else mean.times(row.misses)
     order = [key for key in plan.nodes if key in rows]
     return Forecast(plan.name, {key: rows[key] for key in order})

@@ -178,4 +178,4 @@ def _remarks(run: Run) -> Iterator[str]:
     if run.ends_for:
         yield run.ends_for
     for worker in dict.fromkeys(run.plan.workers.values()):
-        yield from worker.remarks(run.scope)
+        yield from worker.run_remarks(run.scope)

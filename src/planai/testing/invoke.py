@@ -122,7 +122,7 @@ class InvokeTaskWorker:
 
     def _performed(self, call: Call) -> Event:
         scope = Scope("off")
-        if self.worker.is_async:
+        if self.worker.is_async_worker:
             return asyncio.run(perform_async(call, self.worker, self._route, print, scope))
         return perform(call, self.worker, self._route, print, scope)
 

@@ -119,5 +119,5 @@ def inject_mock_cache(graph: Graph, mock_cache: MockCache) -> None:
     """
     for worker in graph.workers:
         if isinstance(worker, StoringTaskWorker):
-            mock_cache.backend.spaces.add(worker.space)
+            mock_cache.backend.spaces.add(worker.cache_space)
             worker.cache_store = mock_cache.backend

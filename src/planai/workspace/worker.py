@@ -79,11 +79,11 @@ class WorkspaceLLMTaskWorker(CachedLLMTaskWorker):
         """Return the stored answer; None where a file is missing that belongs to it."""
         activation = current_activation()
         task = activation.tasks[0] if activation is not None and activation.worker is self else task_or_key
-        if isinstance(task, Task) and not self._has_files(task):
+        if isinstance(task, Task) and not self._has_files_(task):
             return None
         return super().get_from_cache(task_or_key)
 
-    def _has_files(self, task: Task) -> bool:
+    def _has_files_(self, task: Task) -> bool:
         expected = self.expected_output_files(task)
         if not expected:
             return True
