@@ -274,7 +274,10 @@ def perform(
     activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
-            pending = _made(call, performer)
+            if call.notice:
+                pending = performer.perform_notice(call.scope.chain())
+            else:
+                pending = performer.perform_call(call.tasks)
             if pending is not None:
                 _refuse(pending)
     except BaseException as error:  # the run goes on: SystemExit in a worker is a failed call, too
@@ -295,7 +298,10 @@ async def perform_async(
     activation = Activation(performer, call.tasks, route, tell, call, scope)
     try:
         with activation:
-            pending = _made(call, performer)
+            if call.notice:
+                pending = performer.perform_notice(call.scope.chain())
+            else:
+                pending = performer.perform_call(call.tasks)
             if pending is not None:
                 await pending
     except BaseException as error:
@@ -303,10 +309,6 @@ async def perform_async(
             raise
         return _ended_by(error, call, activation)
     return _finished(call, activation)
-
-
-def _made(call: Call, performer: Performer) -> Awaitable[None] | None:
-    return performer.perform_notice(call.scope.chain()) if call.notice else performer.perform_call(call.tasks)
 
 
 def _was_told_to_end(error: BaseException) -> bool:

@@ -128,10 +128,10 @@ class Run:
         """Wait for an event; while calls wait, too, let the executor know when nothing happens."""
         executor = self.lanes.executor
         while True:
-            if self.alarms and (due := self.alarms.ring()) is not None:
+            if self.alarms.waiting and (due := self.alarms.ring()) is not None:
                 return due
             waits = executor.waiting > 0
-            if not waits and not self.alarms:
+            if not waits and not self.alarms.waiting:
                 return self.inbox.get()
             try:
                 return self.inbox.get(timeout=min(PATIENCE_SECONDS if waits else math.inf, self.alarms.seconds_left()))
