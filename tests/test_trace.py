@@ -41,11 +41,11 @@ def test_questions_are_noted_once_and_in_order() -> None:
     task, trace = watched(Page(url="a"))
     for _ in range(2):
         task.find_input_task(Page)
-        assert task.retry_count == 0
+        assert task.provenance() == ()
         task.get_private_state("key")
     assert list(trace.questions) == [
         (("find_input_task", Page),),
-        (("retry_count", None),),
+        (("provenance", None),),
         (("get_private_state", "key"),),
     ]
 

@@ -102,9 +102,11 @@ class Task(BaseModel):
 
     @property
     def retry_count(self) -> int:
-        """How often consuming this task failed and was tried again."""
-        retries: int = _look_up(self, "retry_count")
-        return retries
+        """How often consuming this task failed and was tried again.
+
+        It tells of the run, and not where the task comes from: an answer that took several tries is replayed at once.
+        """
+        return lineage_of(self).retries
 
     def increment_retry_count(self) -> None:
         """Count one more failed try."""
@@ -301,7 +303,6 @@ def _take_private_state(task: Task, key: str) -> Any:
 
 
 _LOOK_UPS: dict[str, Callable[[Task, Any], Any]] = {
-    "retry_count": lambda task, _: lineage_of(task).retries,
     "provenance": lambda task, _: lineage_of(task).provenance.chain(),
     "prefix_for_input_task": _prefix,
     "find_input_task": lambda task, kind: next((found for found in _inputs(task) if isinstance(found, kind)), None),

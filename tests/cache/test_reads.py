@@ -80,15 +80,11 @@ class Ask(NamedTuple):
     argument: Any
 
     def of(self, task: Task) -> Any:
-        if self.what == "retry_count":
-            return task.retry_count
         return getattr(task, self.what)(*([] if self.argument is None else [self.argument]))
 
 
 ASKS = st.one_of(
-    st.sampled_from(["retry_count", "provenance", "previous_input_task", "copy_input_provenance"]).map(
-        lambda what: Ask(what, None)
-    ),
+    st.sampled_from(["provenance", "previous_input_task", "copy_input_provenance"]).map(lambda what: Ask(what, None)),
     st.builds(Ask, st.sampled_from(["find_input_task", "find_input_tasks"]), KINDS),
     st.builds(Ask, st.just("get_private_state"), st.sampled_from("abc")),
     st.builds(Ask, st.just("prefix_for_input_task"), st.sampled_from([type(name, (), {}) for name in WORKERS])),
@@ -155,9 +151,9 @@ def test_what_is_no_look_up_is_refused(text: str) -> None:
 
 
 def test_classes_are_kept_by_name_and_a_look_up_reads_like_code() -> None:
-    read = read_of((("find_input_tasks", Page), ("item", 1), ("get_private_state", "user"), ("retry_count", None)))
+    read = read_of((("find_input_tasks", Page), ("item", 1), ("get_private_state", "user"), ("provenance", None)))
     assert read.steps[0] == ("find_input_tasks", qualified(Page))
-    assert str(read) == f"task.find_input_tasks({qualified(Page)})[1].get_private_state(user).retry_count()"
+    assert str(read) == f"task.find_input_tasks({qualified(Page)})[1].get_private_state(user).provenance()"
 
 
 def test_what_is_not_there_is_found_as_nothing() -> None:
@@ -166,7 +162,7 @@ def test_what_is_not_there_is_found_as_nothing() -> None:
     for steps in [
         (("copy_input_provenance", None), ("item", 3)),
         (("find_input_task", qualified(Page)), ("previous_input_task", None)),
-        (("retry_count", None), ("item", 0)),
+        (("provenance", None), ("item", 0)),
     ]:
         assert found_by(Read(steps), task) == nothing
 
@@ -201,7 +197,7 @@ def test_the_private_state_that_was_taken_out_of_the_input_is_known() -> None:
     reads = [
         Read((("get_private_state", "user"),)),
         Read((("previous_input_task", None), ("get_private_state", "other"))),
-        Read((("retry_count", None),)),
+        Read((("provenance", None),)),
     ]
     assert private_keys(reads) == ["user"]
 

@@ -187,12 +187,25 @@ def test_a_new_question_after_an_edit_is_asked_beside_the_old_one(folder: Path) 
 
         def look(self, task: Text) -> str:
             page = task.find_input_task(Page)
-            return f"{page and page.url} {self.both and task.retry_count}"
+            return f"{page and page.url} {self.both and len(task.provenance())}"
 
     for both in (False, True, False, True):
         result = run(Style(cache_dir=folder, both=both), Page(url="a"))
     assert result.cache_hits == 1
     assert sorted(map(len, reads(Style(cache_dir=folder)))) == [1, 2]
+
+
+def test_an_answer_that_took_several_tries_is_replayed_at_once(folder: Path) -> None:
+    class Flaky(Reader):
+        def look(self, task: Text) -> str:
+            if task.retry_count < 2:
+                raise ConnectionError
+            return "at last"
+
+    assert run(Flaky(cache_dir=folder, num_retries=2), Page(url="a")).outputs == [Word(text="at last")]
+    assert reads(Flaky(cache_dir=folder)) == [[]]
+    again = run(Flaky(cache_dir=folder, cache_mode="replay"), Page(url="a"))
+    assert (again.outputs, again.cache_hits) == ([Word(text="at last")], 1)
 
 
 def test_a_key_of_ones_own_leaves_no_trace(folder: Path) -> None:

@@ -97,7 +97,6 @@ def _prefix(task: Task, worker: str) -> Any:
 
 
 _FOLLOW: dict[str, Callable[[Task, Any], Any]] = {
-    "retry_count": lambda task, _: task.retry_count,
     "provenance": lambda task, _: task.provenance(),
     "prefix_for_input_task": _prefix,
     "find_input_task": lambda task, kind: next(reversed(_ancestors(task, kind)), None),
