@@ -469,7 +469,7 @@ def test_hooks_that_nobody_awaits_may_not_be_async() -> None:
     with pytest.raises(ConfigurationError, match=r"Wrong\.expected_call_cost is async, which nobody awaits"):
 
         class Wrong(Work):
-            async def expected_call_cost(self) -> None:
+            async def expected_call_cost(self) -> None:  # type: ignore[override]
                 """Do nothing."""
 
 
