@@ -389,7 +389,9 @@ def test_the_answer_of_a_model_is_replayed_without_it(project: Project, monkeypa
         project.edit("test_shop.py", "Analyze it.", "Analyze it well.")
         session = project.pytest()
         assert session.outcomes == {"failed": 1}
-        assert "is a miss: prompt changed" in session.text
+        assert "asks 'm' what is not recorded" in session.text
+        assert "-Analyze it." in session.text
+        assert "+Analyze it well." in session.text
         project.pytest_in_a_process("--planai-record")
         assert len(server.seen) == 2
     assert project.pytest().outcomes == {"passed": 1}

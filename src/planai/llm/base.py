@@ -61,6 +61,8 @@ class BaseLLMTaskWorker(TaskWorker):
     @field_validator("tools", mode="before")
     @classmethod
     def _may_be_functions_(cls, tools: Any) -> list[Tool] | None:
+        if tools is not None and not isinstance(tools, list | tuple):
+            raise ValueError(f"tools is a {type(tools).__name__}: pass a list of functions or Tools")
         return None if tools is None else [one if isinstance(one, Tool) else tool(one) for one in tools]
 
     # ---- what subclasses may override

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from pydantic import Field
 
 from planai.cache.answer import Limits
-from planai.cache.canonical import canonical
+from planai.cache.canonical import canonical, digest
 from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
 from planai.call import current_activation, need_activation
@@ -100,7 +102,17 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             ttl=self.cache_age_limit(task),
             refreshed=self._refreshed_(),
             kept=self._limit_responses_,
+            occasion=self._occasion_of_(task),
         )
+
+    def _occasion_of_(self, task: Any) -> Callable[[], str]:
+        """Return what tells for which task a question is asked, and whether it is the first one in a call."""
+        activation = current_activation()
+        number = 0
+        if activation is not None and activation.worker is self:
+            number = activation.notes["questions"] = activation.notes.get("questions", 0) + 1
+            task = activation.tasks[0]
+        return cache(lambda: digest(canonical(task, f"the key of {self.name!r}"), str(number).encode()))
 
     def response_room(self) -> Room:
         """Return the responses in the worker's folder, which others may share."""

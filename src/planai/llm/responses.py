@@ -115,6 +115,8 @@ class Responses(Keeper):
         ttl: seconds after which a response is asked for again; None for never.
         refreshed: keys of what was said since the caller began, which the mode ``refresh`` need not ask for again.
         kept: is called with the size of each response that was stored.
+        occasion: tells for what a question is asked. At a temperature above 0, what is said on one occasion is no
+            answer on another: several samples stay several.
     """
 
     room: Room
@@ -124,6 +126,7 @@ class Responses(Keeper):
     ttl: float | None = None
     refreshed: set[str] = field(default_factory=set)
     kept: Callable[[int], None] = lambda _: None
+    occasion: Callable[[], str] = lambda: ""
     _began: dict[str, float] = field(default_factory=dict)
     _owned: set[str] = field(default_factory=set)
 
@@ -176,7 +179,10 @@ class Responses(Keeper):
 
     def key(self, llm: LLM, request: Request) -> str:
         """Return the key of what is said to `request`."""
-        return key_of_request(llm, request, self.asked)
+        asked = self.asked
+        if {**llm.settings(), **request.settings}.get("temperature"):
+            asked = asked._replace(salt=f"{asked.salt}\n{self.occasion()}")
+        return key_of_request(llm, request, asked)
 
     def explain(self, llm: LLM, request: Request) -> str:
         """Return why there is no response to a request: the nearest that there is, and what differs."""

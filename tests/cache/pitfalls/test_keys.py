@@ -20,7 +20,7 @@ from cache.pitfalls.kit import Counting, Double, Echo, Number, Versions, Word, f
 from llm.openai_server import OpenAIServer, answer
 from planai import CachedLLMTaskWorker, CachedTaskWorker, Graph, Task, TaskWorker, llm_from_config
 from planai.cache.canonical import CacheIgnore
-from planai.errors import UnkeyableValue
+from planai.errors import ConfigurationError, UnkeyableValue
 from planai.llm.client import LLM
 
 T = TypeVar("T")
@@ -305,7 +305,7 @@ def test_each_setting_of_a_model_decides(server: OpenAIServer, folder: pathlib.P
 
 @pytest.mark.parametrize("setting", ["top_p", "stop", "tools", "tool_choice", "logit_bias"])
 def test_a_setting_that_no_key_would_hold_is_refused(server: OpenAIServer, setting: str) -> None:
-    with pytest.raises(TypeError, match=setting):
+    with pytest.raises(ConfigurationError, match=setting):
         model(server, **{setting: 1})
     with pytest.raises(ValueError, match=setting):
         Analyze(llm=model(server), **{setting: 1})
