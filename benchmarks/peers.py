@@ -11,6 +11,7 @@ for each, LangGraph's `batch` is allowed as many.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -96,8 +97,9 @@ class Bench:
                 process.stdout.readline()
         for process in both:
             if process.stdin is not None:
-                process.stdin.write("\n")
-                process.stdin.flush()
+                with contextlib.suppress(BrokenPipeError):  # one of two that open a cache at once may have failed
+                    process.stdin.write("\n")
+                    process.stdin.flush()
         rows = [_ended(process) for process in both]
         return {name: sum(row[name] for row in rows) for name in rows[0]}
 
