@@ -6,6 +6,7 @@ validated against their types; a bare name that is no field becomes a class vari
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
@@ -14,7 +15,7 @@ import types
 from collections.abc import Callable, Container, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo, ModelPrivateAttr
 
 from planai.errors import ConfigurationError, PublishError
@@ -194,3 +195,20 @@ def _refuse_returned(worker: Any, returned: object) -> None:
         f"{worker.name}.consume_work returned a {type(returned).__name__}, which nobody gets: "
         "publish it with self.publish_work(...)"
     )
+
+
+def refuse_unknown(worker: type[BaseModel], error: ValidationError) -> None:
+    """Say which setting does not exist, and which one may have been meant.
+
+    Raises:
+        ConfigurationError: one does not; where `error` is about something else, nothing happens.
+    """
+    unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
+    for name in unknown:
+        if hasattr(worker, name):
+            raise ConfigurationError(
+                f"{worker.__name__}.{name} is a class variable: annotate it, as in `{name}: str = ...`, to pass it"
+            ) from None
+        close = difflib.get_close_matches(name, worker.model_fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(worker.model_fields))}"
+        raise ConfigurationError(f"{worker.__name__} has no setting {name!r}: {hint}") from None

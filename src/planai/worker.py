@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import inspect
 import logging
 import threading
@@ -19,7 +18,7 @@ from planai.call import Activation, Router, Scope, current_activation, need_acti
 from planai.cost import FREE, Cost
 from planai.desk import Attended, Desk
 from planai.errors import ConfigurationError, OutsideCallError, TypeMismatch
-from planai.settings import WorkerMeta, is_async
+from planai.settings import WorkerMeta, is_async, refuse_unknown
 from planai.task import ClassNameAttribute, Task
 from planai.task_types import task_types_of, type_names
 
@@ -109,7 +108,7 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
         try:
             super().__init__(**{**{name: early.pop(name) for name in list(early) if name in known}, **settings})
         except ValidationError as error:
-            _refuse_unknown(type(self), error)
+            refuse_unknown(type(self), error)
             raise
         self.__dict__.update(early)
         self.__dict__.update(self._begin_())
@@ -346,16 +345,3 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
                 f"worker {self.name!r} is {state}; graph.set_dependency(...) and graph.set_sink(...) name the graph"
             )
         return wirings[0]
-
-
-def _refuse_unknown(worker: type[TaskWorker], error: ValidationError) -> None:
-    """Say which setting does not exist, and which one may have been meant."""
-    unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
-    for name in unknown:
-        if hasattr(worker, name):
-            raise ConfigurationError(
-                f"{worker.__name__}.{name} is a class variable: annotate it, as in `{name}: str = ...`, to pass it"
-            ) from None
-        close = difflib.get_close_matches(name, worker.model_fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(sorted(worker.model_fields))}"
-        raise ConfigurationError(f"{worker.__name__} has no setting {name!r}: {hint}") from None

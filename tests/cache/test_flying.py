@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
+from collections import Counter
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
 from planai import CachedTaskWorker, Graph, Task
+from planai.cache.canonical import CacheIgnore
 from planai.cache.flight import LOCK_FILE
 from planai.cache.opening import overriding
 from planai.call import CacheMode
@@ -166,19 +168,45 @@ def test_calls_that_are_as_deep_inside_of_others_compute_once(tmp_path: Path) ->
     assert worker.computed == [3, 2, 1, 0]
 
 
+class Gate:
+    """Counts the calls that have come, by what they ask, and holds up whoever computes until all of them have."""
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+        self._came: Counter[int] = Counter()
+        self._changed = threading.Condition()
+
+    def come(self, value: int) -> None:
+        with self._changed:
+            self._came[value] += 1
+            self._changed.notify_all()
+
+    def wait(self, value: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._came[value] >= self._calls, timeout=30)
+
+
 class Slow(CachedTaskWorker):
     output_types = [Word]
+    gate: Annotated[Gate, CacheIgnore()]
+
+    def pre_consume_work(self, task: Number) -> None:
+        self.gate.come(task.value)
 
     def consume_work(self, task: Number) -> None:
-        time.sleep(0.02)  # so that the others ask meanwhile
+        self.gate.wait(task.value)
         self.publish_work(Word(text=str(task.value)))
 
 
 class SlowOnTheLoop(CachedTaskWorker):
     output_types = [Word]
+    gate: Annotated[Gate, CacheIgnore()]
+
+    def pre_consume_work(self, task: Number) -> None:
+        self.gate.come(task.value)
 
     async def consume_work(self, task: Number) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(self.gate.wait, task.value)
         self.publish_work(Word(text=str(task.value)))
 
 
@@ -187,7 +215,8 @@ class SlowOnTheLoop(CachedTaskWorker):
 def test_the_figures_of_a_worker_count_each_call_once(
     tmp_path: Path, kind: type[CachedTaskWorker], mode: CacheMode
 ) -> None:
-    worker = kind(cache_dir=tmp_path)
+    gate: dict[str, Any] = {} if kind is ByHand else {"gate": Gate(10)}
+    worker = kind(cache_dir=tmp_path, **gate)
     result = graph_of(worker).run([(worker, Number(value=number % 3)) for number in range(30)], cache_mode=mode)
     stats = worker.cache_stats
     assert (stats.hits, stats.misses, stats.waits) == (27, 3, result.cache.waits)
@@ -198,7 +227,7 @@ def test_the_figures_of_a_worker_count_each_call_once(
 
 
 def test_calls_by_hand_that_wait_count_once(tmp_path: Path) -> None:
-    worker = Slow(cache_dir=tmp_path)
+    worker = Slow(cache_dir=tmp_path, gate=Gate(5))
     calls = [threading.Thread(target=worker.consume_work, args=[Number(value=1)]) for _ in range(5)]
     for call in calls:
         call.start()

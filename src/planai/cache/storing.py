@@ -118,7 +118,8 @@ class StoringTaskWorker(TracingTaskWorker):
             else:
                 waited = activation.call is not None and activation.call.resumed
                 activation.lookup = Lookup(hit=True, cost=hit.cost, waited=waited, stale=hit.stale)
-                self.get_cache().stats.count(waits=waited)
+                if waited:
+                    self.get_cache().stats.count(waits=1)
             if mode == "replay" and hit is None and self.looks_by_hand:
                 raise CacheMiss(f"the mode is 'replay', and {self._why_missing_(key)}")
         if hit is None or hit.value is None:
@@ -130,8 +131,8 @@ class StoringTaskWorker(TracingTaskWorker):
 
         What would not come back exactly is not stored; a `CacheWarning` names the field.
         """
-        key = self._key_(task_or_key)
-        if self.cache_mode_now() not in ("read_write", "refresh"):
+        key, mode = self._key_(task_or_key), self.cache_mode_now()
+        if mode not in ("read_write", "refresh"):
             return
         task = task_or_key if isinstance(task_or_key, Task) else None
         activation = self._own_activation_()
@@ -157,7 +158,7 @@ class StoringTaskWorker(TracingTaskWorker):
         stored = self.get_cache().keep(key, answer)
         if stored:
             self._keep_profile_(task)
-            if self.cache_mode_now() == "refresh":
+            if mode == "refresh":
                 self._refreshed_().add(key)
         if activation is not None and activation.lookup is not None:
             activation.lookup.stored = stored

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from planai.errors import MissingDependency
-from planai.llm.client import Answer, OnChunk, Request
-from planai.llm.prices import price_of
+from planai.llm.transported import Transported
 
 
 @dataclass(eq=False)
-class ForeignModel:
+class ForeignModel(Transported):
     """Any model that pydantic-ai can ask.
 
     Attributes:
@@ -59,29 +57,6 @@ class ForeignModel:
     def sent(self) -> dict[str, Any]:
         """Return the settings that are sent; the model object adds its own."""
         return dict(self.more)
-
-    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Ask the model, on the event loop that all models share."""
-        found: Answer = self._transport().ask(self, request, on_chunk)
-        return found
-
-    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Ask the model from an event loop, whichever that is."""
-        found: Answer = await self._transport().ask_async(self, request, on_chunk)
-        return found
-
-    def _transport(self) -> Any:
-        try:
-            from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
-        except ImportError as error:
-            raise MissingDependency(
-                f"asking {self.model_name!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
-            ) from error
-        return transport
-
-    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
-        """Return what so many tokens would cost in US dollars; None where nobody knows."""
-        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
 
     def variables(self) -> tuple[str, ...]:
         """Return nothing: the provider's own error names its variable."""

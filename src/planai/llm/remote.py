@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from planai.errors import MissingDependency, ModelUnavailable
-from planai.llm.client import Answer, OnChunk, Request
-from planai.llm.prices import price_of
+from planai.errors import ModelUnavailable
+from planai.llm.transported import Transported
 
 Api = Literal["chat", "responses"]
 """Which of OpenAI's two protocols is spoken."""
@@ -41,7 +40,7 @@ SERVERS = {
 
 
 @dataclass(eq=False)
-class RemoteModel:
+class RemoteModel(Transported):
     """A model of a provider, or of any server that speaks OpenAI's protocol.
 
     Attributes:
@@ -94,30 +93,6 @@ class RemoteModel:
         """Return the settings that are sent."""
         given = {"max_tokens": self.max_tokens, "temperature": self.temperature, "seed": self.seed}
         return {**{name: value for name, value in given.items() if value is not None}, **self.more}
-
-    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Ask the server, on the event loop that all models share."""
-        found: Answer = self._transport().ask(self, request, on_chunk)
-        return found
-
-    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Ask the server from an event loop, whichever that is."""
-        found: Answer = await self._transport().ask_async(self, request, on_chunk)
-        return found
-
-    def _transport(self) -> Any:
-        self.find_key()
-        try:
-            from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
-        except ImportError as error:
-            raise MissingDependency(
-                f"asking {self.provider!r} needs pydantic-ai: pip install pydantic-ai-slim openai ({error})"
-            ) from error
-        return transport
-
-    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
-        """Return what so many tokens would cost in US dollars; None where nobody knows."""
-        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
 
     def variables(self) -> tuple[str, ...]:
         """Return the names of the variables with the key; the first that is set counts."""

@@ -1,0 +1,55 @@
+"""Transported: a model that is asked by way of a server, through the client that is loaded when it is first needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from planai.errors import MissingDependency
+from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.prices import price_of
+
+
+class Transported(ABC):
+    """Asks by the transport that all models share.
+
+    Attributes:
+        provider: the name of the provider.
+        model_name: the name of the model.
+        prices: US dollars per million tokens of ``input``, ``output`` and ``cached`` input; None for the list's.
+    """
+
+    provider: str
+    model_name: str
+    prices: Mapping[str, Decimal] | None
+
+    @abstractmethod
+    def find_key(self) -> str:
+        """Return the key to send; it is looked for before the client is loaded."""
+
+    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Ask the model, on the event loop that all models share."""
+        found: Answer = self._transport().ask(self, request, on_chunk)
+        return found
+
+    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+        """Ask the model from an event loop, whichever that is."""
+        found: Answer = await self._transport().ask_async(self, request, on_chunk)
+        return found
+
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
+        """Return what so many tokens would cost in US dollars; None where nobody knows."""
+        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
+
+    def _transport(self) -> Any:
+        self.find_key()
+        try:
+            from planai.llm import transport  # noqa: PLC0415 - a second of CPU, which a cached run does not need
+        except ImportError as error:
+            raise MissingDependency(
+                f"asking {self.model_name!r} of {self.provider!r} needs pydantic-ai: "
+                f"pip install pydantic-ai-slim openai ({error})"
+            ) from error
+        return transport
