@@ -386,6 +386,7 @@ def test_the_answer_of_a_model_is_replayed_without_it(project: Project, monkeypa
         project.pytest_in_a_process("--planai-record")  # here the client of the model can be imported only once
         assert len(server.seen) == 1
         assert project.pytest().outcomes == {"passed": 1}
+        names = project.files()
         project.edit("test_shop.py", "Analyze it.", "Analyze it well.")
         session = project.pytest()
         assert session.outcomes == {"failed": 1}
@@ -394,4 +395,8 @@ def test_the_answer_of_a_model_is_replayed_without_it(project: Project, monkeypa
         assert "+Analyze it well." in session.text
         project.pytest_in_a_process("--planai-record")
         assert len(server.seen) == 2
+    assert project.pytest("--planai-prune").outcomes == {"passed": 1}
+    assert len(project.files()) == len(names) == len({"profile", "answer", "response"})
+    publishes = "    def post_process(self, response, input_task):\n        self.publish_work(response, input_task)"
+    project.edit("test_shop.py", "output_types = [Analysis]", f"output_types = [Analysis]\n{publishes}")
     assert project.pytest().outcomes == {"passed": 1}

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from planai.cache.answer import Limits
 from planai.cache.canonical import canonical, digest
+from planai.cache.opening import override
 from planai.cache.source import code_of_model
 from planai.cache.worker import CachedTaskWorker
 from planai.call import current_activation, need_activation
-from planai.llm.asking import Keeper, show_in_pieces
+from planai.llm.asking import Keeper, Said, show_in_pieces
 from planai.llm.request_key import Asked, deciding, told, whose
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
 from planai.llm.worker import LLMTaskWorker
@@ -67,16 +68,21 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         return found
 
     def _replay_(self, key: str, *, waited: bool = False) -> bool:
-        """Publish the answer at `key`, if there is one; where the worker streams, what was said is shown once more."""
+        """Publish the answer at `key`, if there is one; where the worker streams, what was said is shown once more.
+
+        In a test with recordings, that of the response is used, too: the next edit of what is made of it asks for it.
+        """
         found = super()._replay_(key, waited=waited)
-        if found and self.stream:
+        if found and (self.stream or override() is not None):
             activation = need_activation("a call")
-            self._stream_replayed_(activation.tasks[0], [output.task for output in activation.outputs])
+            task = activation.tasks[0]
+            said = self.response_keeper(task).look(self.llm, self.request_for(task))
+            if self.stream:
+                self._stream_replayed_(said, [output.task for output in activation.outputs])
         return found
 
-    def _stream_replayed_(self, task: Any, outputs: list[Task]) -> None:
+    def _stream_replayed_(self, said: Said | None, outputs: list[Task]) -> None:
         """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
-        said = self.response_keeper(task).look(self.llm, self.request_for(task))
         if said is None or said.last.calls:
             show_in_pieces("\n".join(output.model_dump_json() for output in outputs), self.handle_stream)
         else:
