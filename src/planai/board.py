@@ -81,7 +81,7 @@ class Board:
     def see(self, event: Event, *, retried: bool = False) -> None:
         """Count the end of a call; `retried` tells whether a failed one is tried again."""
         if isinstance(event, Finished):
-            self._finish(self.workers[event.worker], event)
+            self.finish(event)
         elif isinstance(event, Failed):
             figures = self.workers[event.worker]
             figures.queued -= 1
@@ -98,8 +98,9 @@ class Board:
             total.add(row)
         return total
 
-    @staticmethod
-    def _finish(figures: WorkerFigures, event: Finished) -> None:
+    def finish(self, event: Finished) -> None:
+        """Count a call that ended well."""
+        figures = self.workers[event.worker]
         figures.queued -= 1
         figures.completed += 1
         figures.seconds += event.seconds

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 
 from planai.bills import Bills
-from planai.cost import Cost
+from planai.cost import FREE
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
 from planai.provenance import Provenance, ProvenanceChain
@@ -159,8 +159,8 @@ class Activation:
         self.tasks = tasks
         self.outputs: list[Output] = []
         self.lookup: Lookup | None = None
-        self.cost = Cost()
-        self.found = Cost()
+        self.cost = FREE
+        self.found = FREE
         self.source = ""
         self.notes: dict[str, Any] = {}
         self._route = route
@@ -222,17 +222,13 @@ class Activation:
 
     def _handed_on(self, own: Lineage, previous: Task | None) -> Lineage:
         """Return what a published task keeps: what its maker attached, and the private state of its input."""
-        inherited = lineage_of(previous).private_state if previous is not None else None
+        inherited = None if previous is None else lineage_of(previous).private_state
         sources = (self.source,) if self.source else self.sources()
-        if inherited is None and own.private_state is None and not own.injected:
-            return NOWHERE._replace(sources=sources) if sources else NOWHERE
+        if inherited is None and (own is NOWHERE or (own.private_state is None and not own.injected)):
+            return Lineage(sources=sources) if sources else NOWHERE
         state = {**(inherited or {}), **(own.private_state or {})} or None
         injected = own.injected if own.provenance.parent is None else ()
-        return Lineage(
-            injected=injected,
-            private_state=state,
-            sources=sources,
-        )
+        return Lineage(injected=injected, private_state=state, sources=sources)
 
 
 _current: ContextVar[Activation | None] = ContextVar("planai_activation", default=None)
@@ -252,16 +248,17 @@ def depth_here() -> int:
     return max(inside.get(), 0 if activation is None else activation.scope.depth)
 
 
-def need_activation(what: str) -> Activation:
+def need_activation(what: str, worker: object = None) -> Activation:
     """Return the call that runs in this thread.
 
     Raises:
-        OutsideCallError: there is none; the message names `what` was wanted.
+        OutsideCallError: there is none; the message names `what` was wanted, and from which `worker`.
     """
     activation = _current.get()
     if activation is None:
+        source = "" if worker is None else f" from {getattr(worker, 'name', worker)!r}"
         raise OutsideCallError(
-            f"{what} exists only while a worker consumes a task: run the worker in a graph "
+            f"{what}{source} exists only while a worker consumes a task: run the worker in a graph "
             "(in a thread of your own, copy the context: contextvars.copy_context().run(...))"
         )
     return activation

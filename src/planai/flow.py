@@ -121,6 +121,9 @@ class Until:
         return over.__await__()
 
 
+_STEPS = (Blocking, Until)
+
+
 def go_through(flow: Flow[T]) -> T:
     """Drive `flow` to its end in this thread.
 
@@ -156,6 +159,6 @@ async def go_along(flow: Flow[T]) -> T:
 
 
 def _taken(step: Awaitable[Any]) -> Any:
-    if isinstance(step, Blocking | Until):
+    if isinstance(step, _STEPS):
         return step.take()
     raise TypeError(f"{step!r} can only be awaited: write the method that waits for it as async def")

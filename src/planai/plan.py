@@ -198,7 +198,7 @@ def initial_pair(pair: object) -> tuple[TaskWorker, Task]:
     Raises:
         ConfigurationError: it is something else.
     """
-    if isinstance(pair, tuple | list) and len(pair) == 2:  # noqa: PLR2004 - a pair
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:  # noqa: PLR2004 - a pair
         worker, task = pair
         if isinstance(worker, TaskWorker) and isinstance(task, Task):
             return worker, task

@@ -199,13 +199,14 @@ class Task(BaseModel):
 
 
 _SLOT = Task.__dict__["_lineage"]
+_get_slot, _set_slot = _SLOT.__get__, _SLOT.__set__
 _ALL_FIELDS: dict[type[Task], set[str]] = {}
 
 
 def lineage_of(task: Task) -> Lineage:
     """Return what a run knows of `task` beyond its fields."""
     try:
-        found: Lineage = _SLOT.__get__(task)
+        found: Lineage = _get_slot(task)
     except AttributeError:
         return NOWHERE
     return found
@@ -213,7 +214,7 @@ def lineage_of(task: Task) -> Lineage:
 
 def set_lineage(task: T, lineage: Lineage) -> T:
     """Let `task` have `lineage`, and return it."""
-    _SLOT.__set__(task, lineage)
+    _set_slot(task, lineage)
     return task
 
 
@@ -221,11 +222,11 @@ def snapshot(task: T) -> T:
     """Return a copy that later assignments to `task` do not reach, without its lineage."""
     kind = type(task)
     copied = kind.__new__(kind)
-    values = task.__dict__.copy()
+    values = _get_values(task).copy()
     for name, value in values.items():
         if type(value) not in _SHARED:
             values[name] = _fresh(value)
-    extra, private, given = task.__pydantic_extra__, task.__pydantic_private__, task.__pydantic_fields_set__
+    extra, private, given = _get_extra(task), _get_private(task), _get_given(task)
     if private is not None:
         private = {name: value for name, value in private.items() if value is not PydanticUndefined}
     # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
@@ -233,14 +234,29 @@ def snapshot(task: T) -> T:
         given = _ALL_FIELDS.get(kind) or _ALL_FIELDS.setdefault(kind, given.copy())
     else:
         given = given.copy()
-    _assign(copied, "__dict__", values)
-    _assign(copied, "__pydantic_extra__", _fresh(extra) if extra else extra)
-    _assign(copied, "__pydantic_fields_set__", given)
-    _assign(copied, "__pydantic_private__", private)
+    _set_values(copied, values)
+    _set_extra(copied, _fresh(extra) if extra else extra)
+    _set_given(copied, given)
+    _set_private(copied, private)
     return copied
 
 
-_assign = object.__setattr__
+def put_back(task: T, before: T) -> None:
+    """Let `task` have the fields of `before` again, a `snapshot` of it."""
+    _set_values(task, _get_values(before))
+    _set_extra(task, _get_extra(before))
+    _set_given(task, _get_given(before))
+    _set_private(task, _get_private(before))
+
+
+# What a model consists of, read and written past pydantic's own attributes, which takes several times as long.
+_VALUES, _EXTRA, _GIVEN, _PRIVATE = (
+    vars(BaseModel)[f"__{name}__"] for name in ("dict", "pydantic_extra", "pydantic_fields_set", "pydantic_private")
+)
+_get_values, _set_values = _VALUES.__get__, _VALUES.__set__
+_get_extra, _set_extra = _EXTRA.__get__, _EXTRA.__set__
+_get_given, _set_given = _GIVEN.__get__, _GIVEN.__set__
+_get_private, _set_private = _PRIVATE.__get__, _PRIVATE.__set__
 _SHARED = frozenset({str, int, float, bool, bytes, type(None)})
 
 

@@ -139,11 +139,8 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
         return made
 
     # Workers are told apart by identity: two with the same settings are two steps of a graph.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate what is a setting; keep anything else as an ordinary attribute."""
@@ -198,7 +195,7 @@ class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
             PublishError: the type is not declared, or nobody (or more than one) would get the task.
             OutsideCallError: nothing is being consumed.
         """
-        need_activation(f"publishing from {self.name!r}").publish(task, input_task, consumer)
+        need_activation("publishing", self).publish(task, input_task, consumer)
 
     @contextlib.contextmanager
     def work_buffer_context(self, task: Task) -> Iterator[None]:

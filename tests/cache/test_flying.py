@@ -235,3 +235,83 @@ def test_calls_by_hand_that_wait_count_once(tmp_path: Path) -> None:
         call.join()
     stats = worker.cache_stats
     assert (stats.hits, stats.misses, dict(stats.reasons)) == (4, 1, {"nothing is stored by this worker": 1})
+
+
+# ---- after a miss, a call looks once only: when it is its turn to compute
+
+
+class Plus(CachedTaskWorker):
+    """Computes what is under its gate; nothing of what it does is by hand."""
+
+    output_types = [Word]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.computed: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def consume_work(self, task: Number) -> None:
+        assert self.gate.wait(30)
+        self.computed.append(task.value)
+        self.publish_work(Word(text=str(task.value + 1)))
+
+    def get_cache_key(self, task: Number) -> str:
+        return str(task.value)
+
+
+def run(worker: CachedTaskWorker, *numbers: int, executor: Any = "inline") -> RunResult:
+    return graph_of(worker).run(
+        [(worker, Number(value=number)) for number in numbers], executor=executor, display_terminal=False
+    )
+
+
+def test_what_is_there_after_a_miss_is_a_hit_that_waited_for_nobody(tmp_path: Path) -> None:
+    run(Plus(cache_dir=tmp_path), 2, 4)
+    worker = Plus(cache_dir=tmp_path)
+    result = run(worker, 1, 2, 3, 4, 5)
+    assert worker.computed == [1, 3, 5]
+    assert [output.model_dump() for output in result.outputs] == [{"text": str(number + 1)} for number in range(1, 6)]
+    assert (result.cache.hits, result.cache.misses, result.cache.waits) == (2, 3, 0)
+    assert (worker.cache_stats.hits, worker.cache_stats.misses, worker.cache_stats.waits) == (2, 3, 0)
+    assert sum(result.cache.reasons.values()) == sum(worker.cache_stats.reasons.values()) == 3
+
+
+def test_what_expired_says_so_after_a_miss_too(tmp_path: Path) -> None:
+    run(Plus(cache_dir=tmp_path), 2)
+    worker = Plus(cache_dir=tmp_path, cache_ttl=1e-9)
+    result = run(worker, 1, 2)
+    assert worker.computed == [1, 2]
+    assert result.cache.reasons["expired"] == 1
+    assert sum(result.cache.reasons.values()) == result.cache.misses == 2
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_many_equal_calls_after_a_miss_compute_once(tmp_path: Path, executor: Any) -> None:
+    worker = Plus(cache_dir=tmp_path)
+    assert run(worker, 0).cache.misses == 1
+    result = run(worker, *[1, 2] * 50, executor=executor)
+    assert sorted(worker.computed) == [0, 1, 2]
+    assert (len(result.outputs), result.cache.hits, result.cache.misses) == (100, 98, 2)
+
+
+def test_a_damaged_answer_after_a_miss_is_set_aside_and_computed_once(tmp_path: Path) -> None:
+    run(Plus(cache_dir=tmp_path), 2)
+    worker = Plus(cache_dir=tmp_path)
+    cache = worker.get_cache()
+    record = cache.store.get(cache.space, "2")
+    assert record is not None
+    cache.store.put(cache.space, "2", record._replace(payload=record.payload[:-1] + b"x"))
+    result = run(worker, 1, 2)
+    assert worker.computed == [1, 2]
+    assert (result.cache.misses, worker.cache_stats.quarantined) == (2, 1)
+    assert run(Plus(cache_dir=tmp_path), 2).cache.hits == 1
+
+
+@pytest.mark.parametrize(("mode", "hits"), [("refresh", 0), ("read_only", 1), ("replay", 1), ("off", 0)])
+def test_other_modes_look_as_ever(tmp_path: Path, mode: CacheMode, hits: int) -> None:
+    worker = Plus(cache_dir=tmp_path)
+    run(worker, 1)  # a miss
+    worker.cache_mode = mode
+    result = run(worker, 1)
+    assert (len(result.outputs), result.cache.hits, len(worker.computed)) == (1, hits, 2 - hits)

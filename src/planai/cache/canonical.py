@@ -44,11 +44,8 @@ __all__ = [
 
 def digest(*parts: bytes) -> str:
     """Return 64 hexadecimal digits for `parts`, each framed by its length."""
-    hashed = hashlib.blake2b(digest_size=32)
-    for part in parts:
-        hashed.update(len(part).to_bytes(8, "big"))
-        hashed.update(part)
-    return hashed.hexdigest()
+    framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
+    return hashlib.blake2b(b"".join(framed), digest_size=32).hexdigest()
 
 
 def canonical(value: Any, where: str = "value") -> bytes:

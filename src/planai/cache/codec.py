@@ -12,7 +12,7 @@ import enum
 import json
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import BaseModel, RootModel
@@ -21,6 +21,7 @@ from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
 from planai.cache.json_bytes import read, write
 from planai.cache.key import schema_digest
+from planai.cache.memo import per_class
 from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer, privates_in
 from planai.errors import CacheError, UnstorableValue
 
@@ -139,7 +140,7 @@ class Codec:
     def _model(self, packed: dict[str, Any]) -> BaseModel:
         model = self._class(packed["c"], BaseModel)
         fields = packed["v"]
-        migrate = getattr(model, "cache_migrate", None)
+        migrate = _migration(model)
         if migrate is not None and packed.get("s", "") not in ("", schema_digest(model)):
             fields = migrate(_plain(fields), packed["s"])
         else:
@@ -169,6 +170,12 @@ class Codec:
                 raise TypeError(f"{name} is no {base.__name__} any more")
             self._classes[name, base] = found
         return found
+
+
+@per_class
+def _migration(kind: type) -> Callable[[Any, str], Any] | None:
+    """Return the ``cache_migrate`` of a model, if it has one; to ask pydantic for what is missing takes long."""
+    return getattr(kind, "cache_migrate", None)
 
 
 def json_of(payload: bytes) -> Any:

@@ -16,7 +16,7 @@ from planai.cost import Cost
 from planai.events import Output
 from planai.executors.event_loop import shared_loop
 from planai.flow import Blocking, Flow, go_along, go_through
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, put_back, set_lineage, snapshot
 
 
 class ComputingTaskWorker(FlyingTaskWorker):
@@ -74,8 +74,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
         finally:
             self._end_trace_(task)
             # Downstream sees the input as it came, as it does after a hit.
-            for name in ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
-                object.__setattr__(task, name, getattr(before, name))
+            put_back(task, before)
 
     def _renew_answer_(self, key: str, task: Task) -> None:
         """Compute a stale answer again in the background, unless somebody does."""
@@ -99,19 +98,9 @@ class ComputingTaskWorker(FlyingTaskWorker):
     def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
         task = need_activation("a call").tasks[0]
-        injected = lineage_of(task).injected is not self._lineage_of_input_(task).injected
-        if injected or any(out.previous is not task or lineage_of(out.task).injected for out in outputs):
-            self.cache_warn(
-                "publishes with another input task, or injects one, which a replay could not: it is not cached"
-            )
-            return
-        if any(lineage_of(out.task).private_state != self._expected_state_(task) for out in outputs):
-            self.cache_warn("attaches private state to what it publishes, which a replay could not: it is not cached")
-            return
-        if any("#" in (out.consumer or "") for out in outputs):
-            self.cache_warn(
-                "publishes for one of several consumers of the same name, which an entry might mix up: not kept"
-            )
+        obstacle = self._obstacle_(task, outputs)
+        if obstacle:
+            self.cache_warn(obstacle)
             return
         single = len(outputs) == 1 and outputs[0].consumer is None
         value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
@@ -120,17 +109,28 @@ class ComputingTaskWorker(FlyingTaskWorker):
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.cache_warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
 
-    def _lineage_of_input_(self, task: Task) -> Lineage:
-        """Return what was known of the input when it came."""
+    def _obstacle_(self, task: Task, outputs: list[Output]) -> str:
+        """Return why a replay could not do what the computation did; empty if it could."""
         origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
-        return origin
+        expected = self._expected_state_(origin)
+        injects = lineage_of(task).injected is not origin.injected
+        for out in outputs:
+            lineage = lineage_of(out.task)
+            if injects or lineage.injected or out.previous is not task:
+                return "publishes with another input task, or injects one, which a replay could not: it is not cached"
+            if lineage.private_state != expected:
+                return "attaches private state to what it publishes, which a replay could not: it is not cached"
+            if out.consumer is not None and "#" in out.consumer:
+                return "publishes for one of several consumers of the same name, which an entry might mix up: not kept"
+        return ""
 
-    def _expected_state_(self, task: Task) -> dict[str, Any] | None:
+    def _expected_state_(self, origin: Lineage) -> dict[str, Any] | None:
         """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
-        origin = self._lineage_of_input_(task)
+        if not origin.private_state:
+            return None
         trace = need_activation("a call").notes.get("trace")
         taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
-        return {name: item for name, item in (origin.private_state or {}).items() if name not in taken} or None
+        return {name: item for name, item in origin.private_state.items() if name not in taken} or None
 
     def _find_by_hand_(self) -> ByHand:
         if self.cache_automatic is not None:

@@ -153,8 +153,10 @@ class ExplainingTaskWorker(StoringTaskWorker):
         activation = current_activation()
         if known or activation is None or "parts" not in activation.notes:
             return known or NEW_KEY
-        profile, parts = activation.notes["parts"]
-        notes, profiles = activation.scope.notes, self._earlier_profiles_()
+        profiles = self._earlier_profiles_()
+        if not profiles:
+            return FIRST
+        (profile, parts), notes = activation.notes["parts"], activation.scope.notes
         others = {key_of(name, parts): name for name in list(profiles)[-_PROFILES_TRIED:] if name != profile}
         found = self.get_cache().known(others) if others else []
         if found:
@@ -170,7 +172,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
             _, sample = notes[self, "sample"]
             if len(sample) < _SAMPLE:
                 sample.append(self.about_answer(key, activation.tasks[0]))
-        return NEW_INPUT if profiles else FIRST
+        return NEW_INPUT
 
     def _change_(self, profile: str, kind: type[Task], name: str, old: Profile) -> Change:
         activation = current_activation()

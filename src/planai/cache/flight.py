@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import os
 import struct
@@ -28,6 +29,7 @@ _POLL_SECONDS = 0.02
 _TRUST_SECONDS = 0.25
 # Of Linux, whose structure it needs; elsewhere a process's locks are all one owner's
 _OWN_LOCK = getattr(fcntl, "F_OFD_SETLK", None) if sys.platform == "linux" else None
+_LOCK = struct.Struct("hhqqi4x")
 _open_files = OpenFiles()
 Callback = Callable[[], None]
 
@@ -199,12 +201,11 @@ class Flights:
             os.close(file)
 
     def _set(self, file: int, kind: int, name: str) -> None:
-        offset = int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         if _OWN_LOCK is None:
             command = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
-            fcntl.lockf(file, command, 1, offset >> 2)
+            fcntl.lockf(file, command, 1, _offset(name))
         else:
-            fcntl.fcntl(file, _OWN_LOCK, struct.pack("hhqqi4x", kind, os.SEEK_SET, offset >> 2, 1, 0))
+            fcntl.fcntl(file, _OWN_LOCK, _LOCK.pack(kind, os.SEEK_SET, _offset(name), 1, 0))
 
     def _watch(self, name: str, callbacks: list[Callback]) -> None:
         """Look every now and then whether another process is done; the lock is held."""
@@ -226,3 +227,10 @@ class Flights:
                 callback()
             if not self._watches:
                 return
+
+
+@functools.lru_cache(maxsize=256)
+def _offset(name: str) -> int:
+    """Return which byte of the lock file stands for `name`."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 2

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from planai.cache.fields import fields_of, ignored_fields, stand_ins
 from planai.cache.known import stand_in
+from planai.cache.memo import per_class
 from planai.cache.names import framed_field, framed_name, module_of
 from planai.cache.scalars import PLAIN, SCALARS, frame
 from planai.cache.state import surplus_of
@@ -53,13 +54,11 @@ def encode(value: Any, above: Above) -> bytes:
         return scalar(value)
     if id(value) in above:
         return above[0].again(value, above)  # type: ignore[no-any-return]
-    encoder = _FOUND.get(kind)
-    if encoder is None:
-        encoder = _FOUND[kind] = _find(kind)
-    return encoder(value, (*above, id(value)))
+    return _encoder(kind)(value, (*above, id(value)))
 
 
-def _find(kind: type) -> Encoder:
+@per_class
+def _encoder(kind: type) -> Encoder:
     if hasattr(kind, "deciding_state"):
         return _told
     if all(callable(getattr(kind, name, None)) for name in ("identity", "settings", "ask")):
@@ -159,22 +158,18 @@ def _of_type(value: Any, base: type, tag: bytes, body: bytes, above: Above) -> b
     return frame(b"subclass:", framed_name(kind) + frame(tag, body) + attributes)
 
 
-_PLANS: weakref.WeakKeyDictionary[type, tuple[tuple[str, bytes], ...]] = weakref.WeakKeyDictionary()
-"""The names of the fields of models in order, framed; none where a field is marked."""
-
-
-def _plan(kind: type[BaseModel]) -> tuple[tuple[str, bytes], ...]:
+@per_class
+def _plan(kind: Any) -> tuple[tuple[str, bytes], ...]:
+    """Return the names of the fields of a model in order, framed; none where a field is marked."""
     marked = ignored_fields(kind) or stand_ins(kind)
-    names = () if marked else sorted(kind.__pydantic_fields__)
-    _PLANS[kind] = plan = tuple((name, framed_field(name)) for name in names)
-    return plan
+    return () if marked else tuple((name, framed_field(name)) for name in sorted(kind.__pydantic_fields__))
 
 
 def _model(value: BaseModel, above: Above) -> bytes:
     """Encode a model by its class and all its fields, extras included; excluded fields count, too."""
     kind = type(value)
     fields = value.__dict__
-    plan = _PLANS.get(kind) or _plan(kind)
+    plan = _plan(kind)
     if len(plan) != len(fields) or value.__pydantic_extra__ or value.__pydantic_private__:
         return named(kind, _all_fields(value), above)
     try:
@@ -347,5 +342,3 @@ _CONTAINERS: list[tuple[type, Encoder]] = [
     (type, _class),
     *((base, _special(base)) for base in PLAIN),
 ]
-
-_FOUND: weakref.WeakKeyDictionary[type, Encoder] = weakref.WeakKeyDictionary()

@@ -55,7 +55,7 @@ class CachedJoinedTaskWorker(CachedTaskWorker, JoinedTaskWorker):
 
     def publish_work(self, task: Any, input_task: Task | None = None, consumer: TaskWorker | None = None) -> None:
         """Publish `task`; the first of the group is its input, if nothing else is said."""
-        activation = need_activation(f"publishing from {self.name!r}")
+        activation = need_activation("publishing", self)
         group = activation.tasks[0] if activation.tasks else None
         if isinstance(group, TaskGroup) and input_task is not None and _is_of(input_task, _originals(group)[0]):
             input_task = None

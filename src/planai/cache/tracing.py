@@ -9,7 +9,7 @@ from planai.cache.manual import replaces
 from planai.cache.memo import per_class
 from planai.cache.reads import Read, found_by, load_read, may_look_up, read_of
 from planai.call import Activation, current_activation
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
 from planai.trace import Trace, Watch
 
 
@@ -25,12 +25,12 @@ class TracingTaskWorker(KeyedTaskWorker):
         activation = self._own_activation_()
         if activation is not None and is_traced(type(self)):
             trace = Trace()
-            activation.notes["origin"] = lineage_of(task)
+            origin = activation.notes["origin"] = lineage_of(task)
             activation.notes["trace"] = trace
-            set_lineage(task, lineage_of(task)._replace(watch=Watch(trace)))
+            set_lineage(task, Lineage(*origin[:-1], watch=Watch(trace)))
 
     def _end_trace_(self, task: Task) -> None:
-        set_lineage(task, lineage_of(task)._replace(watch=None))
+        set_lineage(task, Lineage(*lineage_of(task)[:-1], watch=None))
 
     def _reads_(self) -> list[tuple[str, str]]:
         """Return what the present call has looked up, with a digest of what it found.

@@ -15,7 +15,7 @@ from planai.cache.manual import ByHand
 from planai.cache.migrating import can_migrate, may_be_migrated
 from planai.cache.reads import load_read, private_keys
 from planai.cache.reasons import MISFIT, REFRESH, REJECTED
-from planai.call import Router, need_activation
+from planai.call import CacheMode, Router, inside, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup
@@ -81,7 +81,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         if not isinstance(task, Bundle):
             super().publish_work(task, input_task, consumer)
             return
-        activation = need_activation(f"publishing from {self.name!r}")
+        activation = need_activation("publishing", self)
         for output in task.outputs:
             activation.publish(output.task, input_task, output.consumer)  # type: ignore[arg-type]
 
@@ -165,16 +165,30 @@ class CachedTaskWorker(ComputingTaskWorker):
         need_activation("a call").notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
         if hand.looks:
             return self._compute_answer_(key, task)
-        if self._replay_(key) or self._migrate_answer_(key, task):
-            return None
-        if mode == "replay" and not self.computes_in_replay:
-            raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
+        if not self._expects_miss_(mode):
+            if self._replay_(key) or self._migrate_answer_(key, task):
+                return None
+            if mode == "replay" and not self.computes_in_replay:
+                raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
 
         def find() -> Flow[bool]:
             found: bool = yield Blocking(partial(self._replay_or_begin_, key))
             return found
 
         return self._compute_once_(key, partial(self._compute_answer_, key, task), find)
+
+    def _expects_miss_(self, mode: CacheMode) -> bool:
+        """Tell whether to look once only, when it is this call's to compute: as it is after a miss, in a new run."""
+        call = need_activation("a call").call
+        return (
+            bool(self.__dict__["_missed_"])
+            and mode == "read_write"
+            and not self.stale_while_revalidate  # for who is to renew an old answer, the flight has to be free
+            and not inside.get()
+            and not (call is not None and call.resumed)
+            and type(self).get_from_cache is CachedTaskWorker.get_from_cache
+            and not any(map(can_migrate, self.output_types))
+        )
 
     def _see_first_(self, task: Task) -> None:
         """See once in a run what counts in keys as it was at first, before a call without a key changes it."""
@@ -239,13 +253,19 @@ class CachedTaskWorker(ComputingTaskWorker):
 
     def _replay_or_begin_(self, key: str) -> bool:
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
-        if self._is_there_now_(key):
-            activation = need_activation("a call")
-            earlier = activation.lookup
-            if self._replay_(key, waited=True):
-                self._take_back_miss_(earlier)
-                self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
+        activation = need_activation("a call")
+        earlier = activation.lookup
+        if earlier is None:  # the first look
+            if not self._may_be_there_(key):
+                self._debug_("MISS", key)
+                self.cache_stats.miss()
+                self._note_look_(activation, key, None)
+            elif self._replay_(key):
                 return True
+        elif self._is_there_now_(key) and self._replay_(key, waited=True):
+            self._take_back_miss_(earlier)
+            self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
+            return True
         self._begin_answer_(key)
         return False
 

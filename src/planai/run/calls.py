@@ -65,7 +65,7 @@ class Calls:
             self._give_up(call)
             return
         if not call.notice:
-            self.board.see(event)
+            self.board.finish(event)
         traffic = self.traffic
         for output in event.outputs:
             traffic.deliver(output, call)
@@ -163,7 +163,8 @@ class Calls:
 
     def _add(self, call: Call) -> None:
         """Let `call` wait for its turn."""
-        self._keep_for_retries(call)
+        if self._tries:
+            self._keep_for_retries(call)
         self._slots.add(call)
 
     def _keep_for_retries(self, call: Call) -> None:

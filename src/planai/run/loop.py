@@ -42,6 +42,7 @@ from planai.task import Task
 from planai.worker import TaskWorker
 
 _NO_MORE: Any = object()
+_FOR_THE_LOOP = frozenset({Printed, Closing, Lent, Returned, Parked})
 
 GRACE_SECONDS = 10.0
 """How long an interrupted run waits for calls that are being made; Ctrl-C again ends the wait."""
@@ -161,7 +162,7 @@ class Run:
             self._tell_failures()
         if self.scope.aborted:
             self._hear_of_end(event)
-        if type(event) is not Finished and self._is_for_the_loop(event):
+        if type(event) in _FOR_THE_LOOP and self._is_for_the_loop(event):
             return
         self.pending.extend(self.state.handle(event))
         while self.pending:

@@ -55,7 +55,8 @@ class Slots:
         rank = self._rank[call.worker]
         self._queues[rank].append(call)
         self._size += 1
-        self._list(rank)
+        if not self._listed[rank]:
+            self._list(rank)
 
     def take(self) -> list[Call]:
         """Give out calls, the deepest first, while there is room."""

@@ -47,20 +47,15 @@ class Traffic:
     def submit(self, event: Submitted) -> None:
         """Let a task from outside be the first of its chain."""
         start = ROOT.child(INITIAL, next(self.starts)) if event.start is None else event.start
-        task = set_lineage(snapshot(event.task), lineage_of(event.task)._replace(provenance=start))
+        task = set_lineage(snapshot(event.task), Lineage(start, *lineage_of(event.task)[1:]))
         self._begin(event.worker, task)
 
     def deliver(self, output: Output, call: Call) -> None:
         """Give a published task its provenance, and send it to all that consume it."""
-        base = call.scope
-        if output.previous is not None and lineage_of(output.previous).provenance is not ROOT:
-            base = lineage_of(output.previous).provenance
-        provenance = self._step(base, self._plan.nodes[call.worker].name)
-        known = lineage_of(output.task)
-        lineage = Lineage(
-            provenance, output.previous, known.injected, known.private_state, known.retries, known.sources
-        )
-        self._send(output.task, lineage, output.targets)
+        published, targets, previous, _ = output
+        parent = ROOT if previous is None else lineage_of(previous).provenance
+        provenance = self._step(call.scope if parent is ROOT else parent, self._plan.nodes[call.worker].name)
+        self._send(published, Lineage(provenance, previous, *lineage_of(published)[2:-1]), targets)
 
     def _send(self, published: Task, lineage: Lineage, targets: tuple[str, ...]) -> None:
         if self._ledger.abandoned and self._ledger.is_abandoned(lineage.provenance):
@@ -118,6 +113,5 @@ class Traffic:
         self._ledger.gather(ancestor, node.key, task)
 
     def _step(self, parent: Provenance, name: str) -> Provenance:
-        number = self._steps.get(name, 0) + 1
-        self._steps[name] = number
-        return parent.child(name, number)
+        number = self._steps[name] = self._steps.get(name, 0) + 1
+        return Provenance(parent, name, number)

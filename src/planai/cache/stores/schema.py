@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import sqlite3
@@ -63,6 +64,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@functools.lru_cache(maxsize=1024)  # who looks for an entry in vain writes it next
 def number_of(space: str, key: str) -> int:
     """Return the number under which a row is found: 8 bytes of a digest of both."""
     name = f"{len(space)} {space}{key}".encode("utf-8", "surrogatepass")
