@@ -102,6 +102,11 @@ DIFFERS_FROM_PLAIN = {
 }
 
 
+def test_another_name_of_an_argument_changes_the_digest(program: Program) -> None:
+    steps = "class Worker:\n    def consume_work(self, task): return dict(1, {}=2)\n"
+    assert program.digest(steps.format("one")) != program.digest(steps.format("other"))
+
+
 @pytest.mark.parametrize("edit", DIFFERS_FROM_PLAIN)
 def test_an_edited_body_changes_the_digest(program: Program, edit: str) -> None:
     assert program.digest(DIFFERS_FROM_PLAIN[edit]) != program.digest(PLAIN)

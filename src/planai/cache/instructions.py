@@ -191,7 +191,7 @@ def _is_variable(step: dis.Instruction) -> bool:
 
 def instructions_of(code: types.CodeType) -> Iterator[dis.Instruction]:
     """Yield the instructions that do something; the docstring of a class inside of a function does not."""
-    steps = [step for step in dis.get_instructions(code) if step.opname != "NOP"]
+    steps = [_whole(step, code) for step in dis.get_instructions(code) if step.opname != "NOP"]
     docstrings = {
         number - 1 for number, step in enumerate(steps) if step.opname == "STORE_NAME" and step.argval == "__doc__"
     }
@@ -199,6 +199,11 @@ def instructions_of(code: types.CodeType) -> Iterator[dis.Instruction]:
     for number, step in enumerate(steps):
         if number not in skipped:
             yield step
+
+
+def _whole(step: dis.Instruction, code: types.CodeType) -> dis.Instruction:
+    """Return an instruction with what it takes: of the names of arguments, Python 3.11 says only where they are."""
+    return step._replace(argval=code.co_consts[step.arg or 0]) if step.opname == "KW_NAMES" else step
 
 
 def encode_argument(value: Any) -> bytes:
