@@ -84,6 +84,11 @@ class Reader:
         except NoIdentity as error:
             raise UnkeyableValue(f"{where}{''.join(reversed(error.path))} {error.reason}") from None
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the order of a dict counts."""
+        return False
+
     def called(self, kind: type) -> str:
         """Return what a class is called."""
         return qualified(kind)

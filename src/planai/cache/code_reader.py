@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from planai.cache.canonical import Above, Anything, encode, frame, qualified
 from planai.cache.state import state_of
 
+_FAR = 50
+"""How many objects are inside of one another until the rest is read by itself, as of a long chain of nodes."""
+
 
 class Numbering(Protocol):
     """Who numbers the code that is met."""
@@ -22,6 +25,9 @@ class Numbering(Protocol):
     def state(self, value: Any, make: Callable[[], bytes]) -> bytes:
         """Return the form of an object that `make` encodes, each object once."""
 
+    def later(self, value: Any) -> bytes:
+        """Encode an object by its number: what it consists of comes later, since it is far inside of others."""
+
     def first_of(self, value: Any, name: str, item: Any) -> Any:
         """Return what an attribute of an object was at first, if calls change it; else what it is."""
 
@@ -32,11 +38,17 @@ class Numbering(Protocol):
 class CodeReader(Anything):
     """Reads values in which code may be met, which others number."""
 
-    __slots__ = ("_walk",)
+    __slots__ = ("_keeps_order", "_walk")
 
-    def __init__(self, walk: Numbering) -> None:
+    def __init__(self, walk: Numbering, *, keeps_order: bool) -> None:
         super().__init__()
         self._walk = walk
+        self._keeps_order = keeps_order
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the order of a dict counts: code may take the first that fits."""
+        return self._keeps_order
 
     def called(self, kind: type) -> str:
         """Return what a class is called."""
@@ -55,6 +67,9 @@ class CodeReader(Anything):
             return frame(b"property:", encode((value.fget, value.fset, value.fdel), above))
         if isinstance(value, types.FunctionType | types.ModuleType | types.MethodType):
             return super().other(value, above)
+        if len(above) > _FAR:
+            self.kinds[type(value)] = None
+            return frame(b"later:", self._walk.later(value))
         return self._walk.state(value, lambda: super(CodeReader, self).other(value, above))
 
     def state(self, value: Any) -> dict[str, Any] | None:

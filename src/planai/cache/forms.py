@@ -135,7 +135,7 @@ def _key(key: Any, above: Above) -> bytes:
 
 
 def _mapping(value: Mapping[Any, Any], above: Above) -> bytes:
-    return _of_type(value, dict, b"dict:", _pairs(value, above), above)
+    return _of_type(value, dict, b"dict:", _pairs(value, above, ordered=above[0].keeps_order), above)
 
 
 def _ordered_dict(value: Mapping[Any, Any], above: Above) -> bytes:

@@ -117,8 +117,8 @@ class KeyedTaskWorker(TaskWorker):
         }
         if self.cache_code:
             parts["code"] = f"{self._code_(code_of_worker(type(self)))}{self._code_held_(reader)}".encode()
-            parts["input"] = self._code_(code_of_model(kind)).encode()
-            parts["types"] = canonical([self._code_(code_of_model(one)) for one in self.output_types])
+            parts["input"] = self._code_(self._code_of_(kind)).encode()
+            parts["types"] = canonical([self._code_(self._code_of_(one)) for one in self.output_types])
         return parts
 
     def deciding_state(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class KeyedTaskWorker(TaskWorker):
         reader = SettingsReader(with_code=True)
         reader.read(self._settings_(), "settings")
         for one in (kind, *self.output_types, *self._own_kinds_(reader)):
-            outline |= code_of_model(one).outline()
+            outline |= self._code_of_(one).outline()
         return outline | code_of_worker(type(self)).outline()
 
     def _settings_(self) -> dict[str, Any]:
@@ -225,6 +225,10 @@ class KeyedTaskWorker(TaskWorker):
             known = first[f"{name}, filled"] = (value, found)
         return str(known[1])
 
+    def _code_of_(self, kind: type) -> CodeIdentity:
+        """Return the identity of the code of a type that the worker is given, with what its own code asks of that."""
+        return code_of_model(kind).asked_by(code_of_worker(type(self)))
+
     def _code_(self, identity: CodeIdentity) -> str:
         """Return the digest of code, all of which can be followed, or is vouched for."""
         found = identity.digest()
@@ -251,8 +255,8 @@ class KeyedTaskWorker(TaskWorker):
         if found is None:
             kinds = self._own_kinds_(reader)
             if known is not None and kinds:
-                kinds = [kind for kind in kinds if kind not in code_of_model(known).kinds()]
-            codes = [self._code_(code_of_model(kind)).encode() for kind in kinds]
+                kinds = [kind for kind in kinds if kind not in self._code_of_(known).kinds()]
+            codes = [self._code_(self._code_of_(kind)).encode() for kind in kinds]
             if reader.functions:
                 codes.append(code_of_worker(type(self)).of_objects(reader.functions).encode())
             found = digest(*codes) if codes else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import sys
 import types
@@ -25,6 +26,14 @@ def _described(method: Any) -> Any:
     return (method.__objclass__, method.__name__)
 
 
+def _default_of(variable: contextvars.ContextVar[Any]) -> Any:
+    """Return what a variable is where nobody has set it; what somebody has set is up to each call."""
+    try:
+        return contextvars.Context().run(variable.get)
+    except LookupError:
+        return None
+
+
 def _of_module(function: Any, module: str) -> Any:
     """Return the name of what is found under it in a module; others of its class may have the same name."""
     is_there = getattr(sys.modules.get(module), function.__name__, None) is function
@@ -32,6 +41,7 @@ def _of_module(function: Any, module: str) -> Any:
 
 
 _KNOWN: dict[str, Callable[[Any], Any]] = {
+    "_contextvars:ContextVar": lambda value: (value.name, _default_of(value)),
     "_operator:attrgetter": lambda value: value.__reduce__(),
     "_operator:itemgetter": lambda value: value.__reduce__(),
     "_operator:methodcaller": lambda value: value.__reduce__(),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import reprlib
 import sys
 import sysconfig
 import types
+from typing import Any
 
 from planai.cache.names import module_of
 
@@ -39,6 +41,24 @@ class Own:
             return True
         return file != _BUILT_IN and not file.startswith(_INSTALLED) and "-packages/" not in file
 
+    def unwrapped(self, value: Any) -> Any:
+        """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
+        while True:
+            if isinstance(value, staticmethod | classmethod):
+                value = value.__func__
+            elif isinstance(value, functools.cached_property):
+                value = value.func
+            elif self._is_foreign_wrapper(value):
+                value = value.__wrapped__
+            else:
+                return value
+
+    def _is_foreign_wrapper(self, value: Any) -> bool:
+        """Tell whether what wraps a function is not the user's own: such as lru_cache, or a retry decorator."""
+        if isinstance(value, types.FunctionType):
+            return hasattr(value, "__wrapped__") and not hasattr(value, "registry") and not self.holds(value)
+        return type(value).__module__ == "functools" and hasattr(value, "__wrapped__")
+
 
 def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
     """Return the file that defines `value`; code that was typed or generated has a name such as ``<string>``."""
@@ -49,9 +69,9 @@ def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
         made = _BUILT_IN if origin in ("built-in", "frozen") else f"<{value.__name__}>"  # by exec, or in a notebook
         return getattr(value, "__file__", None) or made
     module = sys.modules.get(module_of(value))
-    if module is None or module.__name__ == "__main__":
-        return f"<{module_of(value)}>"
-    return _file_of(module)
+    if isinstance(module, types.ModuleType) and module.__name__ != "__main__":
+        return _file_of(module)
+    return f"<{module_of(value)}>"  # some modules put an object in their place
 
 
 def is_machinery(name: str) -> bool:

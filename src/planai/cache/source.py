@@ -23,6 +23,7 @@ from planai.cache.made_up import subclasses_of
 from planai.cache.memo import per_class
 from planai.cache.places import look_up
 from planai.cache.walk import Place, Walk
+from planai.cache.words import Word
 
 _walking = [threading.RLock()]
 """Held by the thread that walks: what one has found to be changed by calls counts alike for all."""
@@ -52,12 +53,17 @@ class CodeIdentity:
         with_fields: whether the types and defaults of a model's own fields count, too. Those of a worker do not: its
             settings are a part of the key by themselves.
         opaque: classes of which only the name counts.
+        asked: what others ask of the code, such as the docstrings in it, of `planai.cache.words.WORDS`.
     """
 
-    def __init__(self, root: type, *, with_fields: bool = False, opaque: Iterable[type] = ()) -> None:
+    def __init__(
+        self, root: type, *, with_fields: bool = False, opaque: Iterable[type] = (), asked: Iterable[Word] = ()
+    ) -> None:
         self._root = root
         self._with_fields = with_fields
         self._opaque = frozenset(opaque)
+        self._asked = frozenset(asked)
+        self._for_others: dict[frozenset[Word], CodeIdentity] = {}
         self._known: _Known | None = None
 
     def digest(self) -> str:
@@ -76,6 +82,22 @@ class CodeIdentity:
         """Return the classes of the user's own that the code reaches."""
         return self._present().walk.kinds
 
+    def asked(self) -> frozenset[Word]:
+        """Return what the code asks of code, such as its docstrings."""
+        return self._present().walk.asked
+
+    def asked_by(self, other: CodeIdentity) -> CodeIdentity:
+        """Return the identity for those who use it together with `other`, which may ask what it says of itself."""
+        asked = other.asked() - self._asked
+        if not asked:
+            return self
+        if asked not in self._for_others:
+            everything = self._asked | asked
+            self._for_others[asked] = CodeIdentity(
+                self._root, with_fields=self._with_fields, opaque=self._opaque, asked=everything
+            )
+        return self._for_others[asked]
+
     def unknown(self) -> set[str]:
         """Return the functions that take a module by a name which is made up while they run: nobody can follow that.
 
@@ -83,9 +105,14 @@ class CodeIdentity:
         """
         return (self._known or self._present()).walk.unknown
 
-    def of_objects(self, values: Iterable[Any]) -> str:
-        """Return a digest of objects that the code uses: of data by value, of others by state, and of their code."""
-        return Walk(self._root, with_fields=True).digest_of(list(values))
+    def of_objects(self, values: Iterable[Any], *, keeps_order: bool = False) -> str:
+        """Return a digest of objects that the code uses: of data by value, of others by state, and of their code.
+
+        Args:
+            values: the objects.
+            keeps_order: whether the order of dicts in them counts, as that of constants does.
+        """
+        return Walk(self._root, with_fields=True).digest_of(list(values), keeps_order=keeps_order)
 
     def _present(self) -> _Known:
         known = self._known
@@ -100,11 +127,11 @@ class CodeIdentity:
         """Walk, and again when something turns out to be changed by calls, which then counts as it was at first."""
         first = _first_of(self._root)
         while True:
-            walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=first)
+            walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=first, asked=self._asked)
             found = walk.digest()
             new = {key: seen for key, seen in walk.changed.items() if key not in first}
             new |= {
-                key: (place, self.of_objects([seen]).encode())
+                key: (place, self.of_objects([seen], keeps_order=True).encode())
                 for key, (place, seen) in walk.filled.items()
                 if key not in first
             }

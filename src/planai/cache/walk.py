@@ -6,10 +6,9 @@ comes to an end, and equal values are alike whether they are shared or not.
 
 from __future__ import annotations
 
-import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,12 +24,22 @@ from planai.cache.own import Own, is_machinery
 from planai.cache.places import OF_FUNCTIONS, changes_of, look_up
 from planai.cache.shown import short_text
 from planai.cache.touched import names_in
-from planai.cache.words import WORDS, annotations_of
+from planai.cache.words import WORDS, Word, types_in
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
 _FIXED = (type, types.FunctionType, types.ModuleType, property, staticmethod, classmethod, types.BuiltinFunctionType)
-_FIELD = ("alias", "validation_alias", "serialization_alias", "discriminator", "exclude", "frozen", "validate_default")
+_CODE = (type, types.FunctionType, types.ModuleType)
+_FIELD = (
+    "alias",
+    "validation_alias",
+    "serialization_alias",
+    "discriminator",
+    "exclude",
+    "frozen",
+    "validate_default",
+    "repr",
+)
 
 Place = tuple[int, str]
 """The id of what a name is looked up in, and the name."""
@@ -48,6 +57,7 @@ class Walk:
         opaque: classes of which only the name counts.
         first: the first values of what calls change.
         follows: whether code is followed; else it counts by which object it is, within this process.
+        asked: what others ask of all that is met, of `planai.cache.words.WORDS`.
 
     Attributes:
         reads: where names were looked up, with what was found there.
@@ -70,6 +80,7 @@ class Walk:
         opaque: frozenset[type] = frozenset(),
         first: First | None = None,
         follows: bool = True,
+        asked: Iterable[Word] = (),
     ) -> None:
         self.reads: list[tuple[Any, str, Any]] = []
         self.sizes: list[tuple[Any, int]] = []
@@ -82,7 +93,8 @@ class Walk:
         self.families: dict[type, list[str]] = {}
         self.unknown: set[str] = set()
         self._asks_for_families = False
-        self._asked: dict[Callable[[Any], Any], int] = {}
+        self._keeps_order = True
+        self._asked: dict[Word, int] = dict.fromkeys(asked, 0)
         self._root = root
         self._with_fields = with_fields
         self._opaque = opaque
@@ -91,20 +103,34 @@ class Walk:
         self._own = Own(root.__module__)
         self._numbers: dict[int, int] = {}
         self._met: list[Any] = []
+        self._kept: list[Any] = []
         self._states: dict[int, tuple[Any, bytes]] = {}
+
+    @property
+    def asked(self) -> frozenset[Word]:
+        """What code asks of all that is met."""
+        return frozenset(self._asked)
 
     def digest(self) -> str:
         """Return the digest of the root."""
         self._number(self._root)
         return digest(*self._rest())
 
-    def digest_of(self, values: list[Any]) -> str:
-        """Return the digest of values, and of the code that they reach."""
-        return digest(*[self.value(value) for value in values], *self._rest())
+    def digest_of(self, values: list[Any], *, keeps_order: bool = True) -> str:
+        """Return the digest of values, and of the code that they reach.
+
+        Args:
+            values: data, and objects with code.
+            keeps_order: whether the order of dicts in them counts, as that of a constant does.
+        """
+        self._keeps_order = keeps_order
+        forms = [self.value(value) for value in values]
+        self._keeps_order = True
+        return digest(*forms, *self._rest())
 
     def value(self, value: Any) -> bytes:
         """Encode anything that code may refer to."""
-        reader = CodeReader(self)
+        reader = CodeReader(self, keeps_order=self._keeps_order)
         try:
             form = encode(self.unwrapped(value), (reader,))
         except RecursionError:  # such as a long chain of nodes
@@ -174,7 +200,7 @@ class Walk:
     def code(self, value: Any) -> bytes:
         """Encode a function or module by its number, and what is not the user's own by its name."""
         if not self._follows:
-            self._met.append(value)  # which keeps it alive: its id is that of no other
+            self._kept.append(value)  # alive: its id is that of no other
             return b"%d" % id(value)
         if self._own.holds(value):
             return self._number(value)
@@ -191,27 +217,17 @@ class Walk:
             known = self._states[id(value)] = (value, b"state " + digest(make()).encode())
         return known[1]
 
+    def later(self, value: Any) -> bytes:
+        """Encode an object by its number: what it consists of comes later, since it is far inside of others."""
+        return self._number(value)
+
     def first_of(self, value: Any, name: str, item: Any) -> Any:
         """Return what an attribute of an object was at first, if calls change it; else what it is."""
         return self._first.get((id(value), name), (value, item))[1]
 
     def unwrapped(self, value: Any) -> Any:
         """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
-        while True:
-            if isinstance(value, staticmethod | classmethod):
-                value = value.__func__
-            elif isinstance(value, functools.cached_property):
-                value = value.func
-            elif self._is_foreign_wrapper(value):
-                value = value.__wrapped__
-            else:
-                return value
-
-    def _is_foreign_wrapper(self, value: Any) -> bool:
-        """Tell whether what wraps a function is not the user's own: such as lru_cache, or a retry decorator."""
-        if isinstance(value, types.FunctionType):
-            return hasattr(value, "__wrapped__") and not hasattr(value, "registry") and not self._own.holds(value)
-        return type(value).__module__ == "functools" and hasattr(value, "__wrapped__")
+        return self._own.unwrapped(value)
 
     # ---- what is met, one after the other
 
@@ -228,15 +244,15 @@ class Walk:
     def _rest(self) -> Iterator[bytes]:
         """Yield what was met and not yet encoded, and what that meets."""
         for number, value in enumerate(self._met):
-            if not self._follows:
-                return
             yield b"#%d" % number
             if isinstance(value, type):
                 yield from self._class(value)
             elif isinstance(value, types.ModuleType):
                 yield from self._module(value)
-            else:
+            elif isinstance(value, types.FunctionType):
                 yield from self._function(value)
+            else:
+                yield self.value(value)
             if number + 1 == len(self._met):
                 yield from self._asked_for()
 
@@ -247,7 +263,8 @@ class Walk:
                 yield self.family(kind)
         for take in list(self._asked):
             done, self._asked[take] = self._asked[take], len(self._met)
-            yield from [self.value(take(value)) for value in self._met[done : self._asked[take]]]
+            code = [value for value in self._met[done : self._asked[take]] if isinstance(value, _CODE)]
+            yield from [self.value(take(value)) for value in code]
 
     def _class(self, kind: type) -> Iterator[bytes]:
         """Encode the attributes of a class; its bases are met, and encoded in their turn."""
@@ -259,8 +276,7 @@ class Walk:
             yield self._number(base) if is_own else qualified(base).encode()
         if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
             yield from self._fields(kind)
-        if "__total__" in vars(kind):  # a TypedDict is nothing but that
-            yield self.value(annotations_of(kind))
+        yield self.value(types_in(kind))
         self.sizes.append((kind, len(vars(kind))))
         for name, value in sorted(vars(kind).items()):
             if not is_machinery(name):

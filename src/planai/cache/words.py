@@ -9,7 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_FIELD = ("title", "description", "examples")
+Word = Callable[[Any], Any]
+"""Returns what a class, function or module says of itself."""
+
+_FIELD = ("title", "description", "examples", "json_schema_extra", "deprecated")
 
 
 def _called(value: Any) -> Any:
@@ -26,7 +29,26 @@ def annotations_of(value: Any) -> Any:
     try:
         return typing.get_type_hints(value, include_extras=True)
     except Exception:  # noqa: BLE001 - they may name what is only there for those who check types
-        return {name: str(one) for name, one in vars(value).get("__annotations__", {}).items()}
+        return {name: str(one) for name, one in _unresolved(value).items()}
+
+
+def types_in(kind: type) -> list[Any]:
+    """Return the types that a class is made with: for the variables of its generic bases, or as a table of types.
+
+    A TypedDict is nothing but that, and a named tuple is checked by it.
+    """
+    own = vars(kind)
+    given = [typing.get_args(base) for base in own.get("__orig_bases__", ())]
+    tables = [annotations_of(kind)] if "__total__" in own or "_field_defaults" in own else []
+    return [*filter(None, given), *own.get("__pydantic_generic_metadata__", {}).get("args", ()), *tables]
+
+
+def _unresolved(value: Any) -> dict[str, Any]:
+    """Return the annotations as they are written down; newer Pythons find out only now what the names in them mean."""
+    try:
+        return getattr(value, "__annotations__", None) or {}
+    except Exception:  # noqa: BLE001 - what nobody can find out, the code cannot, either
+        return {}
 
 
 def _source(value: Any) -> Any:
@@ -36,7 +58,7 @@ def _source(value: Any) -> Any:
         return None
 
 
-WORDS: dict[str, Callable[[Any], Any]] = {
+WORDS: dict[str, Word] = {
     "__annotations__": annotations_of,
     "__doc__": _documented,
     "__name__": _called,

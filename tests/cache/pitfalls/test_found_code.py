@@ -164,6 +164,60 @@ REACHED: dict[str, str] = {
         "from pydantic import BaseModel, Field\nclass Asked(BaseModel):\n"
         "    value: int = Field(description='say FIGURE')\n",
     ),
+    "the name of an argument": consuming(
+        PLAIN.format(call="scored(aFIGURE=task.value)"), "def scored(a1=0, a2=0):\n    return a1 - a2\n"
+    ),
+    "the order of a table": consuming(
+        PLAIN.format(call="next(found for word, found in TABLE.items() if word in 'ab')"),
+        "TABLE = dict([('a', 1), ('b', 2)][:: 3 - 2 * FIGURE])\n",
+    ),
+    "the far end of a chain": consuming(
+        "node = CHAIN\nwhile node.next is not None:\n    node = node.next\n" + PLAIN.format(call="node.value"),
+        "class Node:\n    def __init__(self, value, following):\n        self.value, self.next = value, following\n"
+        "CHAIN = Node(FIGURE, None)\nfor _ in range(2000):\n    CHAIN = Node(0, CHAIN)\n",
+    ),
+    "the default of a context variable": consuming(
+        PLAIN.format(call="LEVEL.get()"),
+        "import contextvars\nLEVEL = contextvars.ContextVar('level', default=FIGURE)\n",
+    ),
+    "an object in the place of a module": consuming(
+        PLAIN.format(call="replaced.size(1)"), "import replacing as replaced\n"
+    ),
+    "the description of a field of the input": consuming(
+        "self.publish_work(Result(label=type(task).model_fields['more'].description))",
+        "from pydantic import Field\nclass Number(Task):\n    value: int\n"
+        "    more: int = Field(0, description='say FIGURE')\n",
+    ),
+    "what a schema says besides": consuming(
+        "self.publish_work(Result(label=str(Asked.model_json_schema())))",
+        "from pydantic import BaseModel, Field\nclass Asked(BaseModel):\n"
+        "    value: int = Field(json_schema_extra={'unit': FIGURE})\n",
+    ),
+    "whether a field is shown": consuming(
+        "self.publish_work(Result(label=repr(Shown())))",
+        "from pydantic import BaseModel, Field\nclass Shown(BaseModel):\n    value: int = Field(0, repr=FIGURE == 1)\n",
+    ),
+    "the argument of a generic base": consuming(
+        "self.publish_work(Result(label=str(Box.__orig_bases__)))",
+        "from typing import Generic, TypeVar\nT = TypeVar('T')\nclass Base(Generic[T]):\n    pass\n"
+        "class Box(Base[[int, str][FIGURE - 1]]):\n    pass\n",
+    ),
+    "the argument of a generic model": consuming(
+        "self.publish_work(Result(label=Chosen.__pydantic_generic_metadata__['args'][0].__name__))",
+        "from typing import Generic, TypeVar\nfrom pydantic import BaseModel\nT = TypeVar('T')\n"
+        "class Box(BaseModel, Generic[T]):\n    pass\nclass Chosen(Box[[int, str][FIGURE - 1]]):\n    pass\n"
+        "Chosen = Chosen.__mro__[1]\n",
+    ),
+    "what a named tuple holds": consuming(
+        "self.publish_work(Result(label=repr(ADAPTER.validate_python((1,)))))",
+        "from typing import Annotated, NamedTuple\nfrom pydantic import AfterValidator, TypeAdapter\n"
+        "class Pair(NamedTuple):\n    a: Annotated[int, AfterValidator(lambda value: value * FIGURE)]\n"
+        "ADAPTER = TypeAdapter(Pair)\n",
+    ),
+    "annotations that name what is not there": consuming(
+        "self.publish_work(Result(label=str(scored.__annotations__)))",
+        "def scored(value: 'Missing[FIGURE]'):\n    pass\n",
+    ),
     "a name that is used": consuming(
         "self.publish_work(Result(label=scored.__name__))",
         "def a1():\n    pass\ndef a2():\n    pass\nscored = aFIGURE\n",
@@ -273,12 +327,25 @@ def __getattr__(name):
     raise AttributeError(name)
 """
 
+REPLACING = """
+import sys
+
+class replaced:
+    __file__ = __file__
+
+    @staticmethod
+    def size(value):
+        return value * FIGURE
+
+sys.modules[__name__] = replaced
+"""
+
 
 def answers(versions: Versions, folder: Path, text: str) -> list[str]:
     """Run the same text with two figures in it, as if it had been edited."""
     found_answers = []
     for figure in (1, 2):
-        others = {"helpers": HELPERS, "lazy": LAZY}
+        others = {"helpers": HELPERS, "lazy": LAZY, "replacing": REPLACING}
         written = {name: other.replace("FIGURE", str(figure)) for name, other in others.items()}
         steps = versions.load(text.replace("FIGURE", str(figure)), **written)
         result = run(steps.Work(cache_dir=folder), steps.Number(value=1))

@@ -270,7 +270,7 @@ class Kind(enum.Enum):
 
 PAIRS = {{("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")}}
 KINDS = {{Kind.A, Kind.B, Kind.C, Kind.D, Kind.E}}
-TABLE = {{word: len(word) for word in {{"one", "two", "three", "four", "five"}}}}
+TABLE = {{word: {{"a", word, "b"}} for word in ("one", "two", "three", "four", "five")}}
 
 class Work(CachedTaskWorker):
     output_types = [Number]
