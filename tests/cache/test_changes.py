@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import collections
+import copy
+import enum
+import functools
+import pickle
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field
@@ -39,6 +43,31 @@ class Client:
         self.memo.clear()
 
 
+class Pool:
+    """Asks a client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def ask(self, value: int) -> int:
+        return self.client.ask(value)
+
+
+class Counter:
+    count = 0
+    memo: ClassVar[dict[int, int]] = {}
+
+    def note(self, value: int) -> None:
+        self.memo[len(self.memo)] = value
+
+
+def counted(value: int) -> int:
+    counted.calls += 1  # type: ignore[attr-defined]
+    return value
+
+
+counted.calls = 0  # type: ignore[attr-defined]
+COUNTER = Counter()
 CLIENT, TABLE, MEMO, COUNT = Client(2), {"factor": 2}, dict[int, int](), 0
 NUMBERS = random.Random()
 
@@ -108,6 +137,49 @@ class OfAttributes(Base):
         return value * self.table["factor"]
 
 
+class OfCounter(Base):
+    def answer(self, value: int) -> int:
+        COUNTER.count += 1
+        COUNTER.note(value)
+        return counted(value) * 2
+
+
+class OfLazy(Base):
+    def answer(self, value: int) -> int:
+        self.count = getattr(self, "count", 0) + 1
+        return value * self.client.factor
+
+    @functools.cached_property
+    def client(self) -> Client:
+        return Client(2)
+
+
+class Right(enum.Flag):
+    READ, WRITE = 1, 2
+
+
+@functools.singledispatch
+def scored(value: int) -> int:
+    return value * 2
+
+
+class OfLibraries(Base):
+    """Uses what keeps something on the user's own classes and functions."""
+
+    def answer(self, value: int) -> int:
+        copy.deepcopy(Client(1))
+        return scored(value) if Right.READ | Right.WRITE else 0
+
+
+class OfHeld(Base):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.pool = Pool(Client(2))
+
+    def answer(self, value: int) -> int:
+        return self.pool.ask(value)
+
+
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     yield
@@ -121,7 +193,9 @@ def outcome(worker: CachedTaskWorker) -> tuple[int, list[Task]]:
     return result.cache_hits, list(result.outputs)
 
 
-@pytest.mark.parametrize("kind", [OfClient, OfHelper, OfTable, OfAttributes, make()])
+@pytest.mark.parametrize(
+    "kind", [OfClient, OfHelper, OfTable, OfAttributes, OfCounter, OfLazy, OfHeld, OfLibraries, make()]
+)
 def test_what_calls_change_loses_no_hit(tmp_path: Path, kind: type[CachedTaskWorker]) -> None:
     worker = kind(cache_dir=tmp_path)
     outcomes = [outcome(worker), outcome(worker), outcome(kind(cache_dir=tmp_path))]
@@ -140,6 +214,20 @@ def test_what_a_client_is_set_up_with_between_runs_decides(tmp_path: Path) -> No
     assert outcome(worker) == (0, [Number(value=2)])
     CLIENT.set_up(5)
     assert outcome(worker) == (0, [Number(value=5)])
+
+
+def test_what_a_client_that_a_worker_holds_is_set_up_with_between_runs_decides(tmp_path: Path) -> None:
+    worker = OfHeld(cache_dir=tmp_path)
+    assert outcome(worker) == (0, [Number(value=2)])
+    worker.pool.client.set_up(5)
+    assert outcome(worker) == (0, [Number(value=5)])
+
+
+def test_copies_of_a_worker_know_what_was_there_at_first(tmp_path: Path) -> None:
+    worker = OfHeld(cache_dir=tmp_path)
+    outcome(worker)
+    other = copy.deepcopy(worker)
+    assert outcome(other) == outcome(pickle.loads(pickle.dumps(other))) == (1, [Number(value=2)])
 
 
 def test_an_attribute_that_is_only_read_decides_though_others_are_filled(tmp_path: Path) -> None:

@@ -151,6 +151,13 @@ def test_a_variable_of_the_enclosing_function_is_one_of_this_function_only_outsi
     assert touched_by(change.__code__).assigned == {("free", "outer")}
 
 
+def test_an_attribute_of_a_function_of_the_enclosing_one_is_assigned_to() -> None:
+    def wrapper() -> None:
+        wrapper.calls = 1  # type: ignore[attr-defined]
+
+    assert touched_by(wrapper.__code__).assigned == {("free", "wrapper", "calls")}
+
+
 def test_methods_that_are_called_on_globals_are_known() -> None:
     def ask(value: Any) -> Any:
         return Thing.parts.index(value)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from planai.cache.memo import per_class
 from planai.cache.own import Own
-from planai.cache.touched import names_in, touched_by
+from planai.cache.touched import Path, names_in, touched_by
 
 _NOT_WHILE_COMPUTING = frozenset({"__init__", "init", "completed", "model_post_init"})
 _START = "consume_work"
+_ON_ATTRIBUTE = 3  # the length of the path to what is looked up on an attribute
 
 
 @per_class
@@ -79,10 +80,22 @@ def first_values(kind: type) -> dict[str, Any]:
     return {}
 
 
-def changed_by(kind: type, method: str) -> frozenset[str]:
-    """Return the attributes of an object of `kind` that its `method`, and what that calls, assigns to or fills."""
+class Effects(NamedTuple):
+    """What a method does.
+
+    Attributes:
+        changed: the attributes of its object that it, and what it calls there, assigns to or fills.
+        calls: what it calls on objects that are attributes: the attribute, and the method.
+    """
+
+    changed: frozenset[str]
+    calls: frozenset[tuple[str, str]]
+
+
+def effects_of(kind: type, method: str) -> Effects:
+    """Return what a method of the objects of `kind` changes and calls."""
     own = Own(kind.__module__)
-    changed: set[str] = set()
+    changed, used = set[str](), set[Path]()
     waiting, seen = {method}, set[str]()
     while waiting:
         name = waiting.pop()
@@ -90,8 +103,27 @@ def changed_by(kind: type, method: str) -> frozenset[str]:
         for function in _functions(kind, name, own):
             touched = touched_by(function.__code__)
             changed |= {path[1] for path in touched.assigned | touched.filled if path[0] == "self"}
-            waiting |= {path[1] for path in touched.used if path[0] == "self"} - seen
-    return frozenset(changed)
+            mine = {path for path in touched.used if path[0] == "self"}
+            used |= mine
+            waiting |= {path[1] for path in mine} - seen
+    return Effects(frozenset(changed), calls_in(used))
+
+
+def calls_in(used: Iterable[Path]) -> frozenset[tuple[str, str]]:
+    """Return what is looked up on objects that are attributes of ``self``: the attribute, and the name there."""
+    return frozenset((path[1], path[2]) for path in used if path[0] == "self" and len(path) == _ON_ATTRIBUTE)
+
+
+@per_class
+def calls_on_attributes(kind: type) -> frozenset[tuple[str, str]]:
+    """Return what a call of a worker looks up on objects that are its attributes: the attribute, and the name there."""
+    own = Own(kind.__module__)
+    return calls_in(
+        path
+        for name in computing_names(kind)
+        for function in _functions(kind, name, own)
+        for path in touched_by(function.__code__).used
+    )
 
 
 def _functions(kind: type, name: str, own: Own) -> Iterator[types.FunctionType]:

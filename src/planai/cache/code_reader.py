@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from planai.cache.canonical import Above, Anything, encode, frame, qualified
+from planai.cache.instructions import MISSING
 from planai.cache.state import state_of
 
 _FAR = 50
@@ -75,4 +76,7 @@ class CodeReader(Anything):
     def state(self, value: Any) -> dict[str, Any] | None:
         """Return what an object consists of; what calls change of it as it was at first."""
         found = state_of(value)
-        return found and {name: self._walk.first_of(value, name, item) for name, item in found.items()}
+        if not found:
+            return found
+        first = {name: self._walk.first_of(value, name, item) for name, item in found.items()}
+        return {name: item for name, item in first.items() if item is not MISSING}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import enum
 import importlib
 import importlib.util
 import sys
@@ -15,8 +16,14 @@ from planai.cache.canonical import Anything, digest, encode
 from planai.cache.made_up import SUBCLASSES, is_special, may_mean_any_name, module_taken, takes_module
 from planai.cache.words import WORDS
 
-MISSING = object()
-"""Stands for what a name does not lead to."""
+
+class Missing(enum.Enum):
+    """Stands for what a name does not lead to; the same in every copy of what holds it."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
 
 _DOCSTRING_FLAG = 0x4000000  # of Python 3.13 and newer: tells whether there is one
 _FOLLOWED = frozenset({"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM", "STORE_FAST", "STORE_DEREF", "STORE_NAME", "POP_TOP"})

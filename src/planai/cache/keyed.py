@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import chain
 from operator import is_, itemgetter
 from typing import Any
 
@@ -14,13 +15,14 @@ from pydantic import Field
 
 from planai.cache.about import Profile
 from planai.cache.canonical import Reader, SettingsReader, canonical, digest, ignored_fields, qualified, stand_ins
-from planai.cache.changes import changed_names, filled_names
+from planai.cache.changes import calls_on_attributes, changed_names, filled_names
 from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
 from planai.cache.own import Own
+from planai.cache.places import changes_of_call
 from planai.cache.shown import short_text
 from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
-from planai.cache.state import INTERNAL
+from planai.cache.state import INTERNAL, lazy_names
 from planai.call import current_activation
 from planai.errors import UnkeyableValue
 from planai.task import Task
@@ -66,7 +68,10 @@ class KeyedTaskWorker(TaskWorker):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__["_first_"] = dict(self.__dict__["_first_"])  # what calls change later is up to each copy
+        first = dict(self.__dict__["_first_"])  # what calls change later is up to each copy
+        seen = first.pop("changed by calls", {})
+        first["changed by calls"] = {(id(place), name): (place, value) for (_, name), (place, value) in seen.items()}
+        self.__dict__["_first_"] = first
 
     # ---- what subclasses may override
 
@@ -202,7 +207,9 @@ class KeyedTaskWorker(TaskWorker):
         """
         own = {**self.__dict__, **(self.__pydantic_private__ or {})}
         apart = type(self).model_fields.keys() | INTERNAL
-        given = {name: value for name, value in own.items() if name not in apart}
+        first: dict[str, Any] = self.__dict__["_first_"]
+        later = first.setdefault("set by calls", _set_by_calls(type(self)) - own.keys())  # and not there at first
+        given = {name: value for name, value in own.items() if name not in apart and name not in later}
         if not given:
             return ""
         with _while_telling(self):
@@ -214,7 +221,12 @@ class KeyedTaskWorker(TaskWorker):
         known = first.get(f"{name}, filled", (None, ""))
         if known[0] is value and name in filled_names(type(self)):
             return str(known[1])
-        found = code_of_worker(type(self)).of_objects([(name, self._deciding_(name, value))])
+        identity = code_of_worker(type(self))
+        changed = first.setdefault("changed by calls", {})
+        methods = [method for attribute, method in calls_on_attributes(type(self)) if attribute == name]
+        for place, inside in chain.from_iterable(changes_of_call(value, method) for method in methods):
+            identity.see_first(place, inside, changed)
+        found = identity.of_objects([(name, self._deciding_(name, value))], first=changed)
         return self._at_first_(name, value, found) if name in filled_names(type(self)) else found
 
     def _at_first_(self, name: str, value: Any, found: str) -> str:
@@ -285,6 +297,12 @@ def _while_telling(worker: KeyedTaskWorker) -> Iterator[None]:
         yield
     finally:
         _telling.reset(token)
+
+
+@per_class
+def _set_by_calls(worker: type) -> frozenset[str]:
+    """Return the attributes that may come into being with a call."""
+    return changed_names(worker) | lazy_names(worker)
 
 
 @per_class

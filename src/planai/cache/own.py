@@ -98,9 +98,11 @@ _MACHINERY = frozenset(
         "__private_attributes__",
         "__qualname__",
         "__signature__",
+        "__slotnames__",
         "__slots__",
         "__static_attributes__",
         "__weakref__",
+        "_value2member_map_",  # of an enum, whose flags get members when they are combined
         "model_computed_fields",
         "model_config",
         "model_fields",

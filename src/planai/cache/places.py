@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from planai.cache.changes import changed_by
+from planai.cache.changes import effects_of
 from planai.cache.instructions import MISSING
 from planai.cache.state import state_of
 from planai.cache.touched import Path, touched_by
@@ -16,6 +16,9 @@ OF_FUNCTIONS = ("__code__", "__defaults__", "__kwdefaults__")
 """What of a function may be replaced while a program runs."""
 
 _NAMESPACES = (type, types.ModuleType, types.FunctionType)
+Place = tuple[Any, str]
+"""What a name is looked up in, and the name."""
+
 _METHOD = 3  # the length of the path to an attribute of a global
 
 
@@ -29,24 +32,41 @@ def changes_of(function: types.FunctionType) -> Iterator[tuple[Any, str, bool]]:
         for path in paths:
             place = _place_of(path, function)
             if place is not None:
-                yield place, path[-1], is_filled
+                yield from ((*where, is_filled) for where in _wherever(place, path[-1]))
     for path in touched.used:
-        owner = function.__globals__.get(path[1]) if path[0] == "global" and len(path) == _METHOD else None
-        if owner is not None and not isinstance(owner, _NAMESPACES):
-            yield from ((owner, name, True) for name in changed_by(type(owner), path[2]))
+        if path[0] == "global" and len(path) == _METHOD:
+            yield from ((*place, True) for place in changes_of_call(function.__globals__.get(path[1]), path[2]))
+
+
+def changes_of_call(owner: Any, method: str, seen: frozenset[tuple[int, str]] = frozenset()) -> Iterator[Place]:
+    """Yield what a method of an object changes, of that object as of those that it holds."""
+    if owner is None or isinstance(owner, _NAMESPACES) or (id(owner), method) in seen:
+        return
+    effects = effects_of(type(owner), method)
+    yield from (where for name in effects.changed for where in _wherever(owner, name))
+    held = (state_of(owner) or {}) if effects.calls else {}
+    for name, inner in effects.calls:
+        yield from changes_of_call(held.get(name), inner, seen | {(id(owner), method)})
 
 
 def _place_of(path: Path, function: types.FunctionType) -> Any:
     """Return what the last name of a path is looked up in; None for what is none of the user's places."""
     if path[0] == "free":
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        return cells.get(path[1])
+        cell = cells.get(path[1])
+        return cell if len(path) < _METHOD or cell is None else look_up(cell, "")
     if path[0] != "global":
         return None
     if len(path) < _METHOD:
         return function.__globals__
-    owner = function.__globals__.get(path[1])
-    return owner if isinstance(owner, _NAMESPACES) else None
+    return function.__globals__.get(path[1])
+
+
+def _wherever(owner: Any, name: str) -> Iterator[Place]:
+    """Yield where an attribute may be: on the object itself, and on the class that has it for all."""
+    yield owner, name
+    if not isinstance(owner, (*_NAMESPACES, dict, types.CellType)) and name not in (state_of(owner) or {}):
+        yield from ((base, name) for base in type(owner).__mro__ if name in vars(base))
 
 
 def look_up(place: Any, name: str) -> Any:

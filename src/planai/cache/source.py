@@ -19,10 +19,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from planai.cache.firsts import At, First
+from planai.cache.instructions import MISSING
 from planai.cache.made_up import subclasses_of
 from planai.cache.memo import per_class
 from planai.cache.places import look_up
-from planai.cache.walk import Place, Walk
+from planai.cache.walk import Walk
 from planai.cache.words import Word
 
 _walking = [threading.RLock()]
@@ -105,14 +107,22 @@ class CodeIdentity:
         """
         return (self._known or self._present()).walk.unknown
 
-    def of_objects(self, values: Iterable[Any], *, keeps_order: bool = False) -> str:
+    def of_objects(self, values: Iterable[Any], *, keeps_order: bool = False, first: First | None = None) -> str:
         """Return a digest of objects that the code uses: of data by value, of others by state, and of their code.
 
         Args:
             values: the objects.
             keeps_order: whether the order of dicts in them counts, as that of constants does.
+            first: what `see_first` has seen.
         """
-        return Walk(self._root, with_fields=True).digest_of(list(values), keeps_order=keeps_order)
+        return Walk(self._root, with_fields=True, first=first).digest_of(list(values), keeps_order=keeps_order)
+
+    def see_first(self, place: Any, name: str, first: dict[At, tuple[Any, Any]]) -> None:
+        """Keep in `first` what is somewhere before calls change it, if nothing is kept yet."""
+        if (id(place), name) not in first:
+            found = look_up(place, name)
+            value = found if found is MISSING else self.of_objects([found], keeps_order=True).encode()
+            first.setdefault((id(place), name), (place, value))
 
     def _present(self) -> _Known:
         known = self._known
@@ -129,10 +139,10 @@ class CodeIdentity:
         while True:
             walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=first, asked=self._asked)
             found = walk.digest()
-            new = {key: seen for key, seen in walk.changed.items() if key not in first}
+            new = {key: seen for key, seen in walk.firsts.changed.items() if key not in first}
             new |= {
                 key: (place, self.of_objects([seen], keeps_order=True).encode())
-                for key, (place, seen) in walk.filled.items()
+                for key, (place, seen) in walk.firsts.filled.items()
                 if key not in first
             }
             if not new:
@@ -155,7 +165,7 @@ class CodeIdentity:
 
 
 @per_class
-def _first_of(kind: type) -> dict[Place, tuple[Any, Any]]:
+def _first_of(kind: type) -> dict[At, tuple[Any, Any]]:
     """Return where the first values are kept of what the code of `kind` changes when it runs."""
     return {}
 

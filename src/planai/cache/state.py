@@ -64,7 +64,7 @@ def state_of(value: Any) -> dict[str, Any] | None:
     essence = _essence(kind)
     if essence is not None:
         return {name: getattr(value, name, None) for name in essence}
-    lazy = _lazy_names(kind)
+    lazy = lazy_names(kind)
     state = {name: item for name, item in _attributes(value) if name not in lazy}
     if not state and _is_of_python(kind):
         state = _reduced(value)
@@ -73,7 +73,7 @@ def state_of(value: Any) -> dict[str, Any] | None:
 
 def surplus_of(model: Any) -> dict[str, Any]:
     """Return what a model keeps besides its fields, and what its cached properties keep."""
-    known = type(model).__pydantic_fields__.keys() | INTERNAL | _lazy_names(type(model))
+    known = type(model).__pydantic_fields__.keys() | INTERNAL | lazy_names(type(model))
     return {name: value for name, value in model.__dict__.items() if name not in known}
 
 
@@ -97,7 +97,7 @@ def _essence(kind: type) -> tuple[str, ...] | None:
 
 
 @per_class
-def _lazy_names(kind: type) -> frozenset[str]:
+def lazy_names(kind: type) -> frozenset[str]:
     """Return the names of cached properties, whose values come and go, and of what people read."""
     lazy = {name for base in kind.__mro__ for name, item in vars(base).items() if _is_lazy(item)}
     return frozenset(lazy | {"__doc__", "__orig_class__"})

@@ -158,7 +158,7 @@ class _Pass:
         owner = self._pop()
         if not step.opname.startswith("DELETE"):
             self._pop()
-        if owner == ("self",) or (owner is not None and owner[0] == "global" and len(owner) == _ATTRIBUTE):
+        if owner is not None and (owner == ("self",) or (owner[0] != "self" and len(owner) == _ATTRIBUTE)):
             self._assigned.add((*owner, step.argval))
         else:
             self._fill(owner)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,11 +17,12 @@ from pydantic_core import PydanticUndefined
 from planai.cache.canonical import digest, encode, qualified
 from planai.cache.changes import changed_names, filled_names, first_values, idle_code
 from planai.cache.code_reader import CodeReader
+from planai.cache.firsts import First, Firsts
 from planai.cache.instructions import MISSING, Instructions, short_digest
 from planai.cache.made_up import subclasses_of
 from planai.cache.names import module_name
 from planai.cache.own import Own, is_machinery
-from planai.cache.places import OF_FUNCTIONS, changes_of, look_up
+from planai.cache.places import OF_FUNCTIONS, look_up
 from planai.cache.shown import short_text
 from planai.cache.touched import names_in
 from planai.cache.words import WORDS, Word, types_in
@@ -29,6 +30,11 @@ from planai.cache.words import WORDS, Word, types_in
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
 _FIXED = (type, types.FunctionType, types.ModuleType, property, staticmethod, classmethod, types.BuiltinFunctionType)
+_DECIDING_CELLS = dict.fromkeys(
+    ("functools:singledispatch.<locals>.dispatch", "functools:singledispatch.<locals>.register"), ("registry",)
+)
+"""What counts of closures that hold also what their use fills."""
+
 _CODE = (type, types.FunctionType, types.ModuleType)
 _FIELD = (
     "alias",
@@ -40,12 +46,6 @@ _FIELD = (
     "validate_default",
     "repr",
 )
-
-Place = tuple[int, str]
-"""The id of what a name is looked up in, and the name."""
-
-First = Mapping[Place, tuple[Any, Any]]
-"""What calls change, with the first value, and what keeps the place alive."""
 
 
 class Walk:
@@ -63,8 +63,7 @@ class Walk:
         reads: where names were looked up, with what was found there.
         sizes: classes, functions and modules, with how many names they had.
         held: values that may be changed in place.
-        changed: places that calls assign to, with what is there.
-        filled: places that hold what calls change in place.
+        firsts: what calls change, which counts as it was at first.
         outline: a short digest of each function, and the value of each constant, by name.
         names: all names that the code uses.
         kinds: the classes that were reached.
@@ -85,8 +84,7 @@ class Walk:
         self.reads: list[tuple[Any, str, Any]] = []
         self.sizes: list[tuple[Any, int]] = []
         self.held: list[Any] = []
-        self.changed: dict[Place, tuple[Any, Any]] = {}
-        self.filled: dict[Place, tuple[Any, Any]] = {}
+        self.firsts = Firsts(first or {})
         self.outline: dict[str, str] = {}
         self.names: set[str] = set()
         self.kinds: set[type] = set()
@@ -98,7 +96,6 @@ class Walk:
         self._root = root
         self._with_fields = with_fields
         self._opaque = opaque
-        self._first = first or {}
         self._follows = follows
         self._own = Own(root.__module__)
         self._numbers: dict[int, int] = {}
@@ -142,10 +139,8 @@ class Walk:
 
     def read(self, place: Any, name: str) -> tuple[Any, bytes]:
         """Look a name up, and remember what was found; what calls change counts as it was at first."""
-        key = (id(place), name)
-        if key in self._first:
-            first = self._first[key][1]
-            return first, first if isinstance(first, bytes) else self.value(first)
+        if self.firsts.has(place, name):
+            return self._at_first(place, name)
         found = look_up(place, name)
         self.reads.append((place, name, found))
         if found is MISSING:
@@ -154,6 +149,13 @@ class Walk:
             module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
             self.outline[f"{module_name(module)}.{name}".lstrip(".")] = short_text(found)
         return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
+
+    def _at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
+        """Return what was somewhere at first, and its form."""
+        first = self.firsts.get(place, name)
+        if first is MISSING:
+            return first, b""
+        return first, first if isinstance(first, bytes) else self.value(first)
 
     def hold(self, value: Any) -> bytes:
         """Encode a value, and remember it if it may be changed in place."""
@@ -208,7 +210,9 @@ class Walk:
         cells = getattr(value, "__closure__", None) or ()
         if hasattr(value, "__wrapped__") or not cells:
             return name.encode()
-        return name.encode() + b"".join(self._cell(cell) for cell in cells)
+        deciding = _DECIDING_CELLS.get(name, value.__code__.co_freevars)
+        named = zip(value.__code__.co_freevars, cells, strict=True)
+        return name.encode() + b"".join(self._cell(cell) for what, cell in named if what in deciding)
 
     def state(self, value: Any, make: Any) -> bytes:
         """Return the form of an object that `make` encodes, each object once."""
@@ -223,7 +227,7 @@ class Walk:
 
     def first_of(self, value: Any, name: str, item: Any) -> Any:
         """Return what an attribute of an object was at first, if calls change it; else what it is."""
-        return self._first.get((id(value), name), (value, item))[1]
+        return self.firsts.get(value, name, item)
 
     def unwrapped(self, value: Any) -> Any:
         """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
@@ -279,7 +283,7 @@ class Walk:
         yield self.value(types_in(kind))
         self.sizes.append((kind, len(vars(kind))))
         for name, value in sorted(vars(kind).items()):
-            if not is_machinery(name):
+            if not (is_machinery(name) or self.firsts.was_missing(kind, name)):
                 yield name.encode()
                 yield self._attribute(kind, name, value)
         for name, private in vars(kind).get("__private_attributes__", {}).items():
@@ -288,15 +292,13 @@ class Walk:
 
     def _attribute(self, kind: type, name: str, value: Any) -> bytes:
         """Encode an attribute of a class; what calls change counts as it was at first."""
-        key = (id(kind), name)
-        if key in self._first:
-            first = self._first[key][1]
-            return first if isinstance(first, bytes) else self.value(first)
+        if self.firsts.has(kind, name):
+            return self._at_first(kind, name)[1]
         if kind in self._root.__mro__ and not _is_code(value):
             if name in changed_names(self._root):
                 return self.value(first_values(kind).setdefault(name, value))
             if name in filled_names(self._root):
-                self.filled[key] = (kind, value)
+                self.firsts.fill(kind, name, value)
         self.reads.append((kind, name, value))
         return self.hold(value)
 
@@ -323,7 +325,7 @@ class Walk:
         self.reads += [(function, name, getattr(function, name)) for name in OF_FUNCTIONS]
         self.names.update(names_in(function.__code__))
         if function.__code__ not in idle_code(self._root):
-            self._note_changes(function)
+            self.firsts.note(function)
         yield from map(self.hold, (function.__defaults__, function.__kwdefaults__))
         self.outline[f"{module_name(function.__module__)}.{function.__qualname__}"] = short_digest(function)
         instructions = Instructions(self, function)
@@ -332,18 +334,13 @@ class Walk:
             self.unknown.add(f"{module_name(function.__module__)}.{function.__qualname__}")
         self.sizes.append((function, len(vars(function))))
         for name in sorted(vars(function)):
-            if not (name.startswith("__") and name.endswith("__")):
+            is_private = name.startswith("__") and name.endswith("__")
+            if not is_private and name != "_clear_cache" and not self.firsts.was_missing(function, name):
                 yield name.encode()
                 yield self.read(function, name)[1]
 
     def _cell(self, cell: types.CellType) -> bytes:
         return self.read(cell, "")[1]
-
-    def _note_changes(self, function: types.FunctionType) -> None:
-        """Note which of the places that the function can reach it changes."""
-        for place, name, is_filled in changes_of(function):
-            if (found := look_up(place, name)) is not MISSING:
-                (self.filled if is_filled else self.changed).setdefault((id(place), name), (place, found))
 
 
 def _is_code(value: Any) -> bool:
