@@ -30,6 +30,16 @@ def test_version() -> None:
     assert (done.stdout, done.stderr, done.returncode) == (f"{planai.__version__}\n", "", 0)
 
 
+@pytest.mark.parametrize("arguments", [("version",), ("cache", "ls", "--dir", "nowhere"), ("cache", "--help")])
+def test_the_package_can_be_run_as_the_command(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "planai", *arguments]
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    expected = run(*arguments)
+    assert (done.stderr, done.returncode) == (expected.stderr, expected.returncode)
+    assert plain(done.stdout).replace("python -m planai", "-c") == plain(expected.stdout)
+
+
 def test_without_a_command_there_is_help() -> None:
     done = run()
     assert "demo" in done.stdout + done.stderr

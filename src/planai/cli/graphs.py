@@ -81,7 +81,7 @@ def migrate(
         for space, count in sorted(counts.items()):
             render.say(f"{space}: {count} answers taken along")
     if not any(counts.values()):
-        raise typer.Exit(1)
+        render.tell("nothing was to be taken along: each answer is there, or was computed by other code")
 
 
 def _from_planai(graph: Graph, folder: Path, accept_code: bool, is_trusted: bool, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def _from_planai(graph: Graph, folder: Path, accept_code: bool, is_trusted: bool
     else:
         for what, count in counts.most_common():
             render.say(f"{count} {what}")
-    if not counts["taken"]:
+    if counts and not (counts["taken"] or counts["there already"]):
         raise typer.Exit(1)
 
 
