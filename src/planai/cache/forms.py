@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from planai.cache.fields import fields_of, ignored_fields, stand_ins
+from planai.cache.fields import fields_of, ignored_fields, misplaced_mark, stand_ins
 from planai.cache.known import stand_in
 from planai.cache.memo import per_class
 from planai.cache.names import framed_field, framed_name, module_of
@@ -161,6 +161,7 @@ def _of_type(value: Any, base: type, tag: bytes, body: bytes, above: Above) -> b
 @per_class
 def _plan(kind: Any) -> tuple[tuple[str, bytes], ...]:
     """Return the names of the fields of a model in order, framed; none where a field is marked."""
+    _check_marks(kind)
     marked = ignored_fields(kind) or stand_ins(kind)
     return () if marked else tuple((name, framed_field(name)) for name in sorted(kind.__pydantic_fields__))
 
@@ -180,15 +181,34 @@ def _model(value: BaseModel, above: Above) -> bytes:
 
 
 def _all_fields(value: BaseModel) -> dict[str, Any]:
-    fields = fields_of(value)
-    ignored = ignored_fields(type(value))
-    if ignored:
-        fields = {name: item for name, item in fields.items() if name not in ignored}
-    replaced = stand_ins(type(value))
-    if replaced:
-        fields = fields | {name: function(fields[name]) for name, function in replaced.items() if name in fields}
+    fields = _deciding(type(value), fields_of(value))
     private = surplus_of(value) | (value.__pydantic_private__ or {})
     return fields | {name: _Private(item) for name, item in private.items()}
+
+
+def _deciding(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields without those that are marked, or with what stands for them."""
+    ignored, replaced = ignored_fields(kind), stand_ins(kind)
+    if not (ignored or replaced):
+        return fields
+    fields = {name: item for name, item in fields.items() if name not in ignored}
+    for name in replaced.keys() & fields.keys():
+        try:
+            fields[name] = replaced[name](fields[name])
+        except Exception as error:
+            reason = f"has a CacheKey whose function raised {type(error).__name__}: {error}"
+            raise NoIdentity(reason).inside(f".{name}") from error
+    return fields
+
+
+def _check_marks(kind: type) -> None:
+    """Refuse a mark that would have no effect."""
+    name = misplaced_mark(kind)
+    if name:
+        raise NoIdentity(
+            "is marked where that has no effect: write Annotated[list[X], CacheIgnore()] for all of the field, mark "
+            "fields of X itself for parts of it, and not list[Annotated[X, CacheIgnore()]]; give CacheKey a function"
+        ).inside(f".{name}")
 
 
 class _Private:
@@ -215,8 +235,10 @@ def _language_model(value: Any, above: Above) -> bytes:
 
 
 def _dataclass(value: Any, above: Above) -> bytes:
+    kind = type(value)
+    _check_marks(kind)
     fields = {field.name: getattr(value, field.name, _Private(...)) for field in dataclasses.fields(value)}
-    return named(type(value), fields, above)
+    return named(kind, _deciding(kind, fields), above)
 
 
 def named(kind: type, fields: Mapping[str, Any], above: Above) -> bytes:

@@ -16,6 +16,7 @@ from pydantic import Field
 from planai.cache.about import Profile
 from planai.cache.canonical import Reader, SettingsReader, canonical, digest, ignored_fields, qualified, stand_ins
 from planai.cache.changes import calls_on_attributes, changed_names, filled_names
+from planai.cache.fields import misplaced_mark
 from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
 from planai.cache.own import Own
@@ -320,5 +321,10 @@ def library_classes(worker: type) -> frozenset[type]:
 @per_class
 def _deciding_settings(worker: type) -> tuple[str, ...]:
     """Return the names of the settings that decide answers: none that planai's own classes declare does by itself."""
+    wrong = misplaced_mark(worker)
+    if wrong:
+        raise UnkeyableValue(
+            f"the setting {wrong!r} of {qualified(worker)} is marked inside of its type: mark all of it"
+        )
     library = {name for base in library_classes(worker) for name in getattr(base, "model_fields", ())}
     return tuple(sorted(getattr(worker, "model_fields", {}).keys() - library - ignored_fields(worker)))
