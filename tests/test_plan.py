@@ -1,9 +1,12 @@
 """Plans: wiring mistakes raised together, and where a published task goes."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from planai import Graph, JoinedTaskWorker, MergedTaskWorker, Task, TaskWorker
-from planai.errors import ConfigurationError, PublishError, WiringError
+from planai.errors import ConfigurationError, PublishError, TypeMismatch, WiringError
 from planai.plan import Plan
 from planai.planning import make_plan
 from planai.provenance import ROOT
@@ -83,22 +86,45 @@ def problems_of(graph: Graph) -> list[str]:
 def test_an_edge_without_a_common_type_names_workers_types_and_remedy() -> None:
     graph = Graph(name="g")
     use, big = Use(), UseBig()
-    graph.add_workers(use, big).set_dependency(use, big)
-    [problem] = problems_of(graph)
-    assert problem == (
+    graph.add_workers(use, big)
+    with pytest.raises(TypeMismatch) as caught:
+        graph.set_dependency(use, big)
+    assert isinstance(caught.value, ValueError)
+    assert str(caught.value) == (
         "'Use' publishes 'Text', but 'UseBig' consumes 'BigNumber': "
         "add the type to Use.output_types, or put a worker between the two"
     )
+    with pytest.raises(TypeMismatch):
+        use.next(big)
+    assert graph.dependencies == {}
 
 
-def test_a_sink_for_a_type_that_is_not_published_is_a_mistake() -> None:
+def test_an_edge_that_lost_its_type_later_is_a_mistake_when_the_graph_runs() -> None:
+    graph = Graph(name="g")
+    make, use = Make(), Use()
+    graph.add_workers(make, use).set_dependency(make, use)
+    make.output_types = [Text]
+    [problem] = problems_of(graph)
+    assert problem.startswith("'Make' publishes 'Text', but 'Use' consumes 'Number'")
+
+
+def test_a_worker_that_does_not_say_what_it_consumes_is_fed_by_nobody() -> None:
+    graph = Graph(name="g")
+    make, untyped = Make(), Untyped()
+    graph.add_workers(make, untyped)
+    with pytest.raises(ConfigurationError, match=r"Untyped\.consume_work does not say what it consumes"):
+        graph.set_dependency(make, untyped)
+
+
+@pytest.mark.parametrize("kind", [Number, int, "Text"])
+def test_a_sink_for_a_type_that_is_not_published_is_a_mistake(kind: Any) -> None:
     graph = Graph(name="g")
     use = Use()
-    graph.add_workers(use).set_sink(use, Number)
-    [problem] = problems_of(graph)
-    assert "'Use'" in problem
-    assert "'Number'" in problem
-    assert "add the type to Use.output_types" in problem
+    graph.add_workers(use)
+    for collect in (partial(graph.set_sink, use), use.sink):
+        with pytest.raises(TypeMismatch, match="the sink of 'Use' collects"):
+            collect(kind)
+    assert graph.run([(use, Number())], display_terminal=False).outputs == []
 
 
 def test_a_join_on_a_worker_that_is_not_upstream_is_a_mistake() -> None:
@@ -116,15 +142,19 @@ def test_all_mistakes_are_raised_together_when_the_graph_runs() -> None:
     graph = Graph(name="wrong")
     make, use, big, join, untyped = Make(), Use(), UseBig(), JoinOnUse(), Untyped()
     graph.add_workers(make, use, big, join, untyped)
-    graph.set_dependency(use, big)
+    graph.set_dependency(make, use)
+    graph.set_dependency(make, big)
     graph.set_dependency(make, join)
-    graph.set_sink(make, Text)
+    graph.set_sink(make, Number)
+    make.output_types = [Text]
     with pytest.raises(WiringError) as caught:
         graph.run([(make, Text())], display_terminal=False)
-    assert len(caught.value.problems) == 4
+    assert len(caught.value.problems) == 6
     message = str(caught.value)
     assert message.startswith("graph 'wrong' cannot run:")
-    for number, word in enumerate(["Untyped.consume_work", "UseBig", "sink of 'Make'", "JoinOnUse"], 1):
+    for number, word in enumerate(
+        ["Untyped.consume_work", "'Use'", "'UseBig'", "'JoinOnUse'", "sink of 'Make'", "'JoinOnUse' joins"], 1
+    ):
         assert f"  {number}. " in message
         assert word in message
 
@@ -138,7 +168,7 @@ def test_no_worker_starts_when_the_wiring_is_wrong() -> None:
 
     graph = Graph(name="g")
     worker = Starts()
-    graph.add_workers(worker).set_sink(worker, Text)
+    graph.add_workers(worker, join := JoinOnUse()).set_dependency(worker, join)
     problems_of(graph)
     assert started == []
 

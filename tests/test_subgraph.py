@@ -216,9 +216,10 @@ def test_mistakes_inside_are_found_before_anything_runs() -> None:
     show, spread = Show(), Spread()
     inner = Graph(name="inner").add_workers(show, spread)
     inner.set_entry(show).set_exit(show)
-    show.next(spread)
     graph = Graph(name="g").add_workers(SubGraphWorker(graph=inner, name="Sub"))
-    with pytest.raises(WiringError, match="in 'Sub': 'Show' publishes 'Text', but 'Spread' consumes 'Number'"):
+    spread.next(show)
+    spread.output_types = [Text]
+    with pytest.raises(WiringError, match="in 'Sub': 'Spread' publishes 'Text', but 'Show' consumes 'Number'"):
         graph.check()
 
 

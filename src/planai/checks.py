@@ -53,20 +53,29 @@ def doubts(
 
 
 def _edge_problems(wires: Wires, keys: dict[TaskWorker, str], accepts: Accepted) -> list[str]:
-    problems = [
-        f"{keys[up]!r} publishes {type_names(up.output_types)}, "
-        f"but {keys[down]!r} consumes {type_names(accepts[down])}: "
-        f"add the type to {up.name}.output_types, or put a worker between the two"
-        for up, down in wires.edges
-        if accepts[down] and not related(up.output_types, accepts[down])
-    ]
-    problems += [
-        f"the sink of {keys[worker]!r} collects {sink.output_type.__name__!r}, but the worker publishes "
+    found = [edge_problem(keys[up], up, keys[down], accepts[down]) for up, down in wires.edges]
+    found += [sink_problem(keys[worker], worker, sink.output_type) for worker, sink in wires.sinks]
+    return [problem for problem in found if problem]
+
+
+def edge_problem(name: str, upstream: TaskWorker, consumer: str, accepts: list[type[Task]]) -> str:
+    """Say so when nothing that `upstream` publishes is consumed by a worker that accepts these types."""
+    if not accepts or related(upstream.output_types, accepts):
+        return ""
+    return (
+        f"{name!r} publishes {type_names(upstream.output_types)}, but {consumer!r} consumes {type_names(accepts)}: "
+        f"add the type to {upstream.name}.output_types, or put a worker between the two"
+    )
+
+
+def sink_problem(name: str, worker: TaskWorker, output_type: type[Task]) -> str:
+    """Say so when `worker` publishes nothing that a sink of this type collects."""
+    if related(worker.output_types, [output_type]):
+        return ""
+    return (
+        f"the sink of {name!r} collects {output_type.__name__!r}, but the worker publishes "
         f"{type_names(worker.output_types)}: add the type to {worker.name}.output_types"
-        for worker, sink in wires.sinks
-        if not related(worker.output_types, [sink.output_type])
-    ]
-    return problems
+    )
 
 
 def _join_problems(worker: TaskWorker, wires: Wires, keys: dict[TaskWorker, str]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Self
 
+from planai.checks import edge_problem, sink_problem
 from planai.desk import Desk
 from planai.drawing import as_mermaid, as_text
-from planai.errors import ConfigurationError
+from planai.errors import ConfigurationError, TypeMismatch
 from planai.planning import doubts_of, make_plan
 from planai.task import Task
 from planai.wires import Sink, Wires
@@ -73,10 +74,12 @@ class Description:
         """Let `downstream` consume what `upstream` publishes of its type; return `downstream`, for ``.next(...)``.
 
         Raises:
-            ConfigurationError: one of the two was not added. Types are checked when the graph runs.
+            ConfigurationError: one of the two was not added, or `downstream` does not say what it consumes.
+            TypeMismatch: it consumes nothing that `upstream` publishes.
         """
         self._need(upstream)
         self._need(downstream)
+        _refuse(edge_problem(upstream.name, upstream, downstream.name, downstream.get_task_classes()))
         if (upstream, downstream) not in self.wires.edges:
             self.wires.edges.append((upstream, downstream))
         return downstream
@@ -88,10 +91,15 @@ class Description:
             worker: the worker upstream.
             output_type: the type, subclasses included.
             notify: called as ``notify(metadata, task)`` in place of collecting the task.
+
+        Raises:
+            ConfigurationError: the worker was not added.
+            TypeMismatch: it publishes no such tasks.
         """
         self._need(worker)
         if not (isinstance(output_type, type) and issubclass(output_type, Task)):
-            raise ConfigurationError(f"the sink of {worker.name!r} collects {output_type!r}: pass a Task class")
+            raise TypeMismatch(f"the sink of {worker.name!r} collects {output_type!r}: pass a Task class")
+        _refuse(sink_problem(worker.name, worker, output_type))
         self.wires.sinks.append((worker, Sink(output_type, notify)))
 
     def set_entry(self, *workers: TaskWorker) -> Self:
@@ -178,3 +186,8 @@ class Description:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, workers={[worker.name for worker in self.wires.workers]})"
+
+
+def _refuse(problem: str) -> None:
+    if problem:
+        raise TypeMismatch(problem)

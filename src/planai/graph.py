@@ -13,6 +13,7 @@ from planai.bills import Bills
 from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
+from planai.join import InitialTaskWorker as InitialTaskWorker  # noqa: PLC0414 - programs for PlanAI import it from here
 from planai.plan import initial_pair
 from planai.planning import doubts_of, make_plan
 from planai.run.beside import Announce, beside
@@ -177,7 +178,7 @@ class Graph(ServedGraph):
         if service is None or service.has_begun:
             service = self._open(Service(self._prepared(_way("threads", 64, 256), _scope(None))))
         go = partial(self._execute, service.run, initial_tasks, service.execute, raise_on_failure=False)
-        return go() if self._dispatcher is None else cast("RunResult", self._dispatcher.lead(self, go))
+        return go() if self._figures is None else cast("RunResult", self._figures.lead(self, go))
 
     def register_dispatcher(self, dispatcher: Dispatcher) -> None:
         """Serve along with the graphs of `dispatcher`, which is what ``get_dispatcher()`` of one of them returns.

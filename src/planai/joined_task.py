@@ -2,3 +2,5 @@
 
 from planai.join import InitialTaskWorker as InitialTaskWorker
 from planai.join import JoinedTaskWorker as JoinedTaskWorker
+from planai.task import Task as Task
+from planai.worker import TaskWorker as TaskWorker

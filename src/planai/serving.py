@@ -25,7 +25,7 @@ class ServedGraph(PlanAINames, ABC):
     def __init__(self, name: str, strict: bool) -> None:
         super().__init__(name, strict)
         self._service: Service | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._figures: Dispatcher | None = None
         self._on_user_request: UserRequestCallback | None = None
 
     @property
@@ -114,13 +114,13 @@ class ServedGraph(PlanAINames, ABC):
 
     def get_dispatcher(self) -> Dispatcher:
         """Return the figures of the present or last run, and of the graphs that serve along with it."""
-        if self._dispatcher is None:
-            self._dispatcher = Dispatcher(self)
+        if self._figures is None:
+            self._figures = Dispatcher(self)
         self._connect_persons(takes_requests=True)
-        return self._dispatcher
+        return self._figures
 
     def _serve_along(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+        self._figures = dispatcher
         self._connect_persons()
         dispatcher.register_graph(self)
 
@@ -132,7 +132,7 @@ class ServedGraph(PlanAINames, ABC):
 
     def _connect_persons(self, *, takes_requests: bool = False) -> None:
         if self._service is not None:
-            takes = takes_requests or self._dispatcher is not None
+            takes = takes_requests or self._figures is not None
             self._service.on_user_request(self._on_user_request, takes_requests=takes)
 
     def _need_service(self) -> Service:

@@ -51,7 +51,7 @@ class SubGraphWorker(NestedWorker):
         ConfigurationError: no single worker is the entry or the exit, or the exit publishes more than one type.
     """
 
-    _graph: Description = PrivateAttr()
+    _inner: Description = PrivateAttr()
     _entry: TaskWorker = PrivateAttr()
     _way_out: TaskWorker = PrivateAttr()
 
@@ -66,18 +66,18 @@ class SubGraphWorker(NestedWorker):
     ) -> None:
         entry, way_out = _entry_of(graph, entry_worker), _exit_of(graph, exit_worker)
         super().__init__(output_types=list(way_out.output_types), **settings)
-        self._graph, self._entry, self._way_out = graph, entry, way_out
+        self._inner, self._entry, self._way_out = graph, entry, way_out
         self.__dict__["name"] = name
 
     @property
     def graph(self) -> Description:
         """The graph that works here."""
-        return self._graph
+        return self._inner
 
     @property
     def inner_wires(self) -> Wires:
         """What the graph was told."""
-        return self._graph.wires
+        return self._inner.wires
 
     @property
     def entry(self) -> TaskWorker:
@@ -96,7 +96,7 @@ class SubGraphWorker(NestedWorker):
     def consume_work(self, task: Task) -> None:
         """Never called: the workers of the graph are."""
         raise OutsideCallError(
-            f"{self.name!r} stands for the graph {self._graph.name!r}, which works only as part of a run: "
+            f"{self.name!r} stands for the graph {self._inner.name!r}, which works only as part of a run: "
             "add it to a graph, and run that"
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from planai.planai_task import PlanAITask
 from planai.provenance import ROOT, Provenance, ProvenanceChain
 from planai.trace import Watch
 from planai.xml import to_xml
@@ -54,7 +55,7 @@ class ClassNameAttribute:
         return owner.__name__
 
 
-class Task(BaseModel):
+class Task(PlanAITask, BaseModel):
     """A unit of work or a result: a pydantic model that a worker consumes and publishes.
 
     Two tasks are equal when they have the same class and fields, wherever they come from.
@@ -110,8 +111,7 @@ class Task(BaseModel):
 
     def increment_retry_count(self) -> None:
         """Count one more failed try."""
-        lineage = lineage_of(self)
-        set_lineage(self, lineage._replace(retries=lineage.retries + 1))
+        self._with_(retries=self.retry_count + 1)
 
     def provenance(self) -> ProvenanceChain:
         """Return the steps that led to this task, oldest first; empty outside of a run."""
@@ -156,13 +156,11 @@ class Task(BaseModel):
 
     def inject_input(self, task: Task) -> Self:
         """Add `task` as the newest of those that this one was computed from, and return this task."""
-        lineage = lineage_of(self)
-        return set_lineage(self, lineage._replace(injected=(task, *lineage.injected)))
+        return self._with_(injected=(task, *lineage_of(self).injected))
 
     def add_private_state(self, key: str, value: Any) -> None:
         """Attach `value` to this task and to all that is published from it; it is no field and is never cached."""
-        lineage = lineage_of(self)
-        set_lineage(self, lineage._replace(private_state={**(lineage.private_state or {}), key: value}))
+        self._with_(private_state={**(lineage_of(self).private_state or {}), key: value})
 
     def get_private_state(self, key: str) -> Any:
         """Take out and return what was attached under `key`; None where there is nothing (any more)."""
@@ -196,6 +194,9 @@ class Task(BaseModel):
         <BLANKLINE>
         """
         return to_xml(type(self).__name__, self.model_dump(mode="json", fallback=str))
+
+    def _with_(self, **known: Any) -> Self:
+        return set_lineage(self, lineage_of(self)._replace(**known))
 
 
 _SLOT = Task.__dict__["_lineage"]

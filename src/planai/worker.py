@@ -18,6 +18,7 @@ from planai.call import Activation, Router, Scope, current_activation, need_acti
 from planai.cost import FREE, Cost
 from planai.desk import Attended, Desk
 from planai.errors import ConfigurationError, OutsideCallError, TypeMismatch
+from planai.planai_worker import PlanAIWorker
 from planai.settings import WorkerMeta, is_async, refuse_unknown
 from planai.task import ClassNameAttribute, Task
 from planai.task_types import task_types_of, type_names
@@ -55,7 +56,7 @@ class Foreseen(NamedTuple):
     key: str = ""
 
 
-class TaskWorker(Attended, BaseModel, ABC, metaclass=WorkerMeta):
+class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
     """A step of a graph. Subclasses declare settings, ``output_types``, and ``consume_work``.
 
     >>> class Number(Task):

@@ -57,6 +57,8 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     assert [task["task"]["value"] for task in dispatcher.get_completed_tasks()] == [1]
     [failed] = dispatcher.get_failed_tasks()
     assert (failed["task"]["value"], failed["error"]) == (2, "LookupError: two")
+    assert dispatcher.completed_tasks == [(work, Number(value=1))]
+    assert dispatcher.failed_tasks == [(work, Number(value=2), "two")]
     go.set()
     assert graph.shutdown(WAIT)
     thread.join(WAIT)

@@ -432,7 +432,9 @@ def test_what_a_run_refuses_a_plan_refuses(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="no cache_mode 'on'"):
         graph.plan([], cache_mode="on")  # type: ignore[arg-type]  # that is the point
     lonely = Graph(name="lonely").add_workers(first, use)
+    first.output_types = [Loose]
     lonely.set_dependency(first, use)
+    first.output_types = [Number]
     with pytest.raises(WiringError):
         lonely.plan([])
 

@@ -15,6 +15,7 @@ from planai.run.history import History
 from planai.run.loop import Run
 from planai.run.service import Service
 from planai.run.user_input import UserInputRequest
+from planai.task import Task
 
 
 class Serving(Protocol):
@@ -38,9 +39,13 @@ class Dispatcher:
 
     Each graph has a loop and limits of its own. Those that were registered with the dispatcher of another graph serve,
     in threads of their own, as long as that one is executed.
+
+    Args:
+        graphs: those that are registered from the start.
+        web_port: kept for programs that pass it; nothing listens there.
     """
 
-    def __init__(self, *graphs: Serving) -> None:
+    def __init__(self, *graphs: Serving, web_port: int | None = None) -> None:
         self._graphs = list(graphs)
         self._threads: list[tuple[Serving, threading.Thread]] = []
         self._lead: Serving | None = None
@@ -104,6 +109,22 @@ class Dispatcher:
         """Calls that are being made."""
         return len(self.get_active_tasks())
 
+    @property
+    def completed_tasks(self) -> list[tuple[Any, Task]]:
+        """What was consumed last, each task with its worker."""
+        return [
+            (_worker(run, call), call.tasks[0]) for run in self._runs() for call in list(run.desk.history.completed)
+        ]
+
+    @property
+    def failed_tasks(self) -> list[tuple[Any, Task, str]]:
+        """What could not be consumed, each task with its worker and the error."""
+        return [
+            (_worker(run, call), call.tasks[0], str(error))
+            for run in self._runs()
+            for call, error in list(run.desk.history.failed)
+        ]
+
     def get_queued_tasks(self) -> list[dict[str, Any]]:
         """Return what waits: for each task its id, type, worker, provenance and fields."""
         return [_of_call(call) for run in self._runs() for call in run.state.calls()[0]]
@@ -159,6 +180,10 @@ class Dispatcher:
 
     def _figures(self) -> list[tuple[str, WorkerFigures]]:
         return [item for run in self._runs() for item in run.state.board.workers.items()]
+
+
+def _worker(run: Run, call: Call) -> Any:
+    return run.plan.nodes[call.worker].performer
 
 
 def _of_call(call: Call) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""What PlanAI's workers have besides, and programs and tests written for it touch."""
+
+from __future__ import annotations
+
+import threading
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+_numbers: WeakKeyDictionary[object, count[int]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+class LastGraph:
+    """Reads as the graph that a worker was last added to, None where it is in none.
+
+    It only reads: a worker's author may call an attribute of his own so.
+    """
+
+    def __get__(self, worker: Any, owner: type) -> Any:
+        wirings = () if worker is None else worker.wirings
+        return wirings[-1] if wirings else None
+
+
+class PlanAIWorker:
+    """Names that PlanAI's workers have, and for which workers here have others, or no use."""
+
+    _graph = LastGraph()
+
+    def get_next_provenance(self) -> tuple[str, int]:
+        """Return the worker's name with a number, which grows by one with each call.
+
+        Runs count by themselves, each from 1: what is returned here is no step of one.
+        """
+        with _lock:
+            number = next(_numbers.setdefault(self, count(1)))
+        return (type(self).__name__, number)
