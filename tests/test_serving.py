@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,6 +120,41 @@ def test_work_that_is_added_first_is_done_and_then_the_run_ends() -> None:
     assert graph.get_output_tasks() == [Text(text="5 me")]
     with pytest.raises(ConfigurationError, match="has run, and takes no more work"):
         graph.add_work(show, Number(value=6))
+
+
+@pytest.mark.parametrize("run", [Graph.run, lambda graph, tasks, **more: asyncio.run(graph.arun(tasks, **more))])
+def test_work_that_was_added_since_it_was_prepared_is_part_of_a_run(run: Any) -> None:
+    show, status = Show(), Collected()
+    graph = graph_of(show)
+    graph.prepare(display_terminal=False)
+    chains = [graph.add_work(show, Number(value=1), {"who": "me"}, status), show.add_work(Number(value=2))]
+    outputs = run(graph, [(show, Number(value=3))], display_terminal=False).outputs
+    assert [task.text for task in outputs] == ["1 me", "2 nobody", "3 nobody"]
+    assert [task.prefix(1) for task in outputs[:2]] == chains
+    assert status.next()[4] == "showing 1"
+    assert run(graph, [(show, Number(value=4))], display_terminal=False).outputs == [Text(text="4 nobody")]
+
+
+def test_work_that_was_added_by_a_worker_is_done_and_then_the_run_ends() -> None:
+    show = Show()
+    graph = graph_of(show)
+    graph.prepare(display_terminal=False)
+    show.add_work(Number(value=1))
+    assert graph.execute([]).outputs == [Text(text="1 nobody")]
+
+
+@pytest.mark.parametrize("lose", [lambda graph: graph.run([], max_workers=2), Graph.prepare])
+def test_work_that_was_added_is_not_lost_without_a_word(lose: Any) -> None:
+    show = Show()
+    graph = graph_of(show)
+    graph.prepare(display_terminal=False)
+    graph.add_work(show, Number(value=1))
+    with pytest.raises(
+        ConfigurationError, match=r"work was added to graph 'service' since .* call execute\(\[\]\) first"
+    ):
+        lose(graph)
+    assert graph.execute([]).outputs == [Text(text="1 nobody")]
+    lose(graph)
 
 
 def test_entries_may_be_named_after_the_graph_was_prepared() -> None:
@@ -758,3 +794,33 @@ def test_work_of_the_lead_may_go_on_in_another_graph() -> None:
     other.register_dispatcher(lead.get_dispatcher())
     assert lead.execute([(first, Number(value=1))]).ok
     assert sink.next()[1].text == "9 nobody"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_graphs_that_share_a_dispatcher_may_each_be_executed_in_a_thread(first: int) -> None:
+    workers, sinks = [Show(), Show()], [Collected(), Collected()]
+    graphs = [graph_of(worker, sink) for worker, sink in zip(workers, sinks, strict=True)]
+    graphs[0].prepare(display_terminal=False)
+    graphs[1].register_dispatcher(graphs[0].get_dispatcher())
+    for graph, worker in zip(graphs, workers, strict=True):
+        graph.add_work(worker, Number(value=1))
+    threads = [threading.Thread(target=graph.execute, args=([],), daemon=True) for graph in graphs]
+    for number in (first, 1 - first):
+        threads[number].start()
+        assert sinks[number].next()[1].text == "1 nobody"
+    for graph in graphs:
+        assert graph.shutdown(WAIT)
+    for thread in threads:
+        thread.join(WAIT)
+        assert not thread.is_alive()
+    assert graphs[0].get_dispatcher().total_completed_tasks == 4
+
+
+def test_a_graph_whose_execution_was_refused_keeps_its_work() -> None:
+    show = Show()
+    graph = graph_of(show)
+    graph.prepare(display_terminal=False)
+    graph.add_work(show, Number(value=1))
+    with pytest.raises(ConfigurationError):
+        graph.execute([(show, Text())])
+    assert graph.execute([]).outputs == [Text(text="1 nobody")]

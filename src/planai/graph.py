@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from planai.bills import Bills
 from planai.call import CacheMode, Scope, mode_of_environment
@@ -31,6 +31,16 @@ from planai.worker import TaskWorker
 
 InitialTasks = Iterable[tuple[TaskWorker, Task]]
 ExecutorName = Literal["threads", "inline"]
+
+
+class Choice(NamedTuple):
+    """How a run is made; see `Graph.run`."""
+
+    executor: ExecutorName | Executor = "threads"
+    max_workers: int = 64
+    max_concurrency: int = 256
+    cache_mode: CacheMode | None = None
+    max_cost_usd: float | Decimal | None = None
 
 
 class Graph(ServedGraph):
@@ -57,7 +67,7 @@ class Graph(ServedGraph):
     def __init__(self, name: str = "Graph", strict: bool = False) -> None:
         super().__init__(name, strict)
         self._result: RunResult | None = None
-        self._prepared: Callable[[tuple[Executor, int | None], Scope], Run] | None = None
+        self._prepared: Callable[[Choice], Run] | None = None
         self._doubted: set[str] = set()
 
     # ---- run
@@ -76,7 +86,7 @@ class Graph(ServedGraph):
         cache_mode: CacheMode | None = None,
         max_cost_usd: float | Decimal | None = None,
     ) -> RunResult:
-        """Run the graph over `initial_tasks` until nothing is left to do.
+        """Run the graph over `initial_tasks`, and what was added since `prepare`, until nothing is left to do.
 
         Args:
             initial_tasks: pairs of a worker and a task for it; any iterable, taken from as work gets done. A generator
@@ -100,12 +110,12 @@ class Graph(ServedGraph):
 
         Raises:
             WiringError: the graph cannot run; all mistakes are in the message.
+            ConfigurationError: an argument cannot be meant, or would leave out work that was added since `prepare`.
             RunFailed: see `raise_on_failure`; it carries the result.
             KeyboardInterrupt: Ctrl-C; `result` holds what was done until then, and cached workers' answers are kept.
         """
-        scope = _scope(cache_mode, max_cost_usd)
-        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), scope)
-        self._open(Service(run))
+        chosen = Choice(executor, max_workers, max_concurrency, cache_mode, max_cost_usd)
+        run = self._next_run(run_dashboard, display_terminal, chosen)
         return self._execute(run, initial_tasks, partial(execute, run), raise_on_failure)
 
     async def arun(  # noqa: PLR0913 - as above
@@ -144,9 +154,8 @@ class Graph(ServedGraph):
         Raises:
             asyncio.CancelledError: it was cancelled.
         """
-        scope = _scope(cache_mode, max_cost_usd)
-        run = self._new_run(run_dashboard, display_terminal, _way(executor, max_workers, max_concurrency), scope)
-        self._open(Service(run))
+        chosen = Choice(executor, max_workers, max_concurrency, cache_mode, max_cost_usd)
+        run = self._next_run(run_dashboard, display_terminal, chosen)
 
         def go(announce: Announce) -> RunResult:
             return self._execute(run, initial_tasks, partial(execute, run, announce=announce), raise_on_failure)
@@ -156,15 +165,26 @@ class Graph(ServedGraph):
     def prepare(
         self, run_dashboard: bool = False, display_terminal: bool | None = None, dashboard_port: int = 5000
     ) -> None:
-        """Validate the graph, and let work be added; `execute` then runs it. For the arguments, see `run`."""
+        """Validate the graph, and let work be added; `execute` or `run` then runs it. For the arguments, see `run`.
+
+        Raises:
+            WiringError: the graph cannot run; all mistakes are in the message.
+            ConfigurationError: it is prepared, and would forget work that was added since.
+        """
+        if self._service is not None and self._service.waits_with_work:
+            raise ConfigurationError(
+                f"work was added to graph {self.name!r} since it was prepared, and would get lost: "
+                "call execute([]) first"
+            )
         self._prepared = partial(self._new_run, run_dashboard, display_terminal)
-        self._open(Service(self._prepared(_way("threads", 64, 256), _scope(None))))
+        self._open(Service(self._prepared(Choice())))
 
     def execute(self, initial_tasks: InitialTasks) -> RunResult:
         """Run what `prepare` has validated.
 
         With an empty list, the graph serves: it works on what `add_work` brings, from whatever thread, until `shutdown`
-        is called. Where the calling thread itself has added work before, it ends when that is done.
+        is called. Where the calling thread itself has added work before, it ends when that is done. Where the graph
+        serves along with another already, see `register_dispatcher`, it waits until that ends.
 
         Args:
             initial_tasks: as for `run`.
@@ -175,10 +195,22 @@ class Graph(ServedGraph):
         if self._prepared is None:
             raise ConfigurationError(f"graph {self.name!r} is not prepared: call prepare(), or run() for both")
         service = self.service
-        if service is None or service.has_begun:
-            service = self._open(Service(self._prepared(_way("threads", 64, 256), _scope(None))))
+        if service is None or not service.claim():
+            if (
+                service is not None
+                and initial_tasks == []
+                and self._figures is not None
+                and self._figures.serves(service)
+            ):
+                service.run.is_over.wait()
+                return cast("RunResult", self._result)
+            service = self._open(Service(self._prepared(Choice())))
+            service.claim()
         go = partial(self._execute, service.run, initial_tasks, service.execute, raise_on_failure=False)
-        return go() if self._figures is None else cast("RunResult", self._figures.lead(self, go))
+        try:
+            return go() if self._figures is None else cast("RunResult", self._figures.lead(self, go))
+        finally:
+            service.give_up()
 
     def register_dispatcher(self, dispatcher: Dispatcher) -> None:
         """Serve along with the graphs of `dispatcher`, which is what ``get_dispatcher()`` of one of them returns.
@@ -218,19 +250,36 @@ class Graph(ServedGraph):
         """Print a line."""
         print(*args)  # noqa: T201 - it is what the method is for
 
-    def _new_run(
-        self,
-        run_dashboard: bool,
-        display_terminal: bool | None,
-        way: tuple[Executor, int | None],
-        scope: Scope,
-    ) -> Run:
-        if run_dashboard:
-            warnings.warn("planai has no dashboard in this version: the terminal shows the run instead", stacklevel=3)
-        shown = sys.stderr.isatty() if display_terminal is None else display_terminal and sys.stderr.isatty()
-        plan, observer = make_plan(self.wires), Progress(self.name) if shown else Reporter()
-        executor, in_flight = way
+    def _next_run(self, run_dashboard: bool, display_terminal: bool | None, chosen: Choice) -> Run:
+        """Return the run that work was added to since `prepare`, or a new one."""
+        service = self._service
+        if service is None or not service.waits_with_work:
+            service = self._open(Service(self._new_run(run_dashboard, display_terminal, chosen)))
+            service.claim()
+            return service.run
+        if chosen != Choice():
+            raise ConfigurationError(
+                f"work was added to graph {self.name!r} since it was prepared, to be done as prepare() decided: "
+                "pass run() nothing but initial_tasks, or call execute([]) first"
+            )
+        service.claim()
+        service.run.observer = self._observer(run_dashboard, display_terminal)
+        return service.run
+
+    def _new_run(self, run_dashboard: bool, display_terminal: bool | None, chosen: Choice) -> Run:
+        observer, scope = (
+            self._observer(run_dashboard, display_terminal),
+            _scope(chosen.cache_mode, chosen.max_cost_usd),
+        )
+        executor, in_flight = _way(chosen.executor, chosen.max_workers, chosen.max_concurrency)
+        plan = make_plan(self.wires)
         return open_run(plan, executor, observer, scope, max_concurrency=in_flight, entries=self.wires.entries)
+
+    def _observer(self, run_dashboard: bool, display_terminal: bool | None) -> Observer:
+        if run_dashboard:
+            warnings.warn("planai has no dashboard in this version: the terminal shows the run instead", stacklevel=5)
+        shown = sys.stderr.isatty() if display_terminal is None else display_terminal and sys.stderr.isatty()
+        return Progress(self.name) if shown else Reporter()
 
     def _execute(
         self, run: Run, initial_tasks: InitialTasks, go: Callable[[InitialTasks], RunResult], raise_on_failure: bool

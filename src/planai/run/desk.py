@@ -31,6 +31,7 @@ class RunDesk:
         entries: the workers that tasks may be added to; any where it is empty.
         people: who is asked by workers.
         history: what has happened, for those who ask for it.
+        adders: the threads that have added work.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class RunDesk:
         self.entries = entries
         self.people = People(put)
         self.history = History()
+        self.adders: set[int] = set()
         self._plan = plan
         self._state = state
         self._put = put
@@ -76,6 +78,7 @@ class RunDesk:
             if self._closed:
                 raise ConfigurationError(f"graph {self._plan.name!r} takes no more work: its run is over")
             self._added.add(step)
+            self.adders.add(threading.get_ident())
             self._sessions[step] = Session({} if metadata is None else metadata, status_callback)
             self._put(Submitted(key, task, start))
         return start.chain()

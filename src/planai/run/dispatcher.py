@@ -47,7 +47,7 @@ class Dispatcher:
 
     def __init__(self, *graphs: Serving, web_port: int | None = None) -> None:
         self._graphs = list(graphs)
-        self._threads: list[tuple[Serving, threading.Thread]] = []
+        self._threads: list[tuple[Service, threading.Thread]] = []
         self._lead: Serving | None = None
 
     # ---- graphs
@@ -81,15 +81,20 @@ class Dispatcher:
             return execute()
         finally:
             self._lead = None
-            for other, thread in self._threads:
-                other.shutdown(timeout=threading.TIMEOUT_MAX)
+            for service, thread in self._threads:
+                service.shutdown(threading.TIMEOUT_MAX)
                 thread.join()
             self._threads.clear()
 
+    def serves(self, service: Service) -> bool:
+        """Tell whether `service` serves along with the graph that is executed."""
+        return any(other is service for other, _ in self._threads)
+
     def _serve(self, graph: Serving) -> None:
-        if graph.service is None or not graph.service.has_begun:
+        service = graph.service
+        if service is not None and not service.has_begun:
             thread = threading.Thread(target=graph.execute, args=([],), name=f"planai-{graph.name}", daemon=True)
-            self._threads.append((graph, thread))
+            self._threads.append((service, thread))
             thread.start()
 
     # ---- figures

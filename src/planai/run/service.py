@@ -34,7 +34,8 @@ class Service:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._threads: set[int] = set()
+        self._lock = threading.Lock()
+        self._is_claimed = False
 
     @property
     def is_over(self) -> bool:
@@ -43,8 +44,24 @@ class Service:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the run has been executed."""
-        return self.run.thread != 0
+        """Whether the run has been executed, or is about to be."""
+        return self._is_claimed
+
+    @property
+    def waits_with_work(self) -> bool:
+        """Whether work was added to the run, and nobody has executed it yet."""
+        return bool(self.run.desk.adders) and not self.has_begun and not self.is_over
+
+    def claim(self) -> bool:
+        """Let nobody else execute the run, and tell whether nobody else does."""
+        with self._lock:
+            is_free, self._is_claimed = not self._is_claimed, True
+        return is_free
+
+    def give_up(self) -> None:
+        """Let others execute the run, if it did not come to that after `claim`."""
+        if self.run.thread == 0:
+            self._is_claimed = False
 
     def execute(self, initial: Iterable[tuple[TaskWorker, Task]]) -> RunResult:
         """Run until nothing is left to do; or, with neither initial tasks nor work of this thread, until `shutdown`.
@@ -52,7 +69,7 @@ class Service:
         Who has added work and then executes a run in the same thread wants it to end: nobody else could end it.
         """
         is_empty = isinstance(initial, list | tuple) and not initial
-        self.run.serves = is_empty and threading.get_ident() not in self._threads and not self.run.is_closing
+        self.run.serves = is_empty and threading.get_ident() not in self.run.desk.adders and not self.run.is_closing
         self.run.keeps_history = True
         return execute(self.run, initial)
 
@@ -64,9 +81,7 @@ class Service:
         status_callback: TaskStatusCallback | None,
     ) -> ProvenanceChain:
         """Submit `task` to `worker`; see `Graph.add_work`."""
-        chain = self.run.desk.add_work(worker, task, metadata, status_callback)
-        self._threads.add(threading.get_ident())
-        return chain
+        return self.run.desk.add_work(worker, task, metadata, status_callback)
 
     def abort_work(self, prefix: ProvenanceChain) -> bool:
         """Drop all work below `prefix`, and tell whether there was any; see `Graph.abort_work`."""
