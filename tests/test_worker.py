@@ -19,7 +19,7 @@ from planai import (
     TaskWorker,
     WorkspaceLLMTaskWorker,
 )
-from planai.errors import ConfigurationError, OutsideCallError
+from planai.errors import ConfigurationError, OutsideCallError, PublishedOutside, PublishError
 from planai.testing import run_inline
 
 
@@ -154,8 +154,23 @@ def test_a_direct_call_raises_what_the_worker_raises() -> None:
 
 
 def test_publishing_outside_of_a_call_is_an_error() -> None:
-    with pytest.raises(OutsideCallError, match="publishing from 'Double' exists only while"):
+    with pytest.raises(PublishedOutside, match="publishing from 'Double' exists only while") as caught:
         Double().publish_work(Number())
+    assert isinstance(caught.value, ValueError)
+    with pytest.raises(PublishError, match="add the type there"):
+        Double().publish_work(Task())
+
+
+def test_what_consume_work_returns_is_passed_over_with_a_warning() -> None:
+    class Return(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> Any:
+            self.publish_work(Number(value=1), input_task=task)
+            return task.value
+
+    with pytest.warns(UserWarning, match=r"Return\.consume_work returned a int, which nobody gets: publish it"):
+        assert run_inline(Return(), Number()).outputs == [Number(value=1)]
 
 
 def test_elapsed_time_outside_of_a_call_is_an_error() -> None:
@@ -168,25 +183,59 @@ def test_print_outside_of_a_run_prints(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "a 1\n"
 
 
-def test_a_thread_of_ones_own_cannot_publish_and_is_told_how() -> None:
-    problems: list[Exception] = []
+class Threads(TaskWorker):
+    """Lets threads publish, and says what they were told."""
 
-    class Stray(TaskWorker):
-        output_types = [Number]
+    output_types = [Number]
+    passes_input: bool = True
+    num_retries = 1
 
-        def consume_work(self, task: Number) -> None:
-            thread = threading.Thread(target=self.attempt)
+    def consume_work(self, task: Number) -> None:
+        self.problems: list[Exception] = []
+        threads = [threading.Thread(target=self.attempt, args=(task, value)) for value in range(3)]
+        for thread in threads:
             thread.start()
+        for thread in threads:
             thread.join()
+        if task.value == 3 and task.retry_count == 0:
+            raise LookupError("try again")
 
-        def attempt(self) -> None:
-            try:
-                self.publish_work(Number())
-            except OutsideCallError as error:
-                problems.append(error)
+    def attempt(self, task: Number, value: int) -> None:
+        try:
+            self.publish_work(Number(value=10 * task.value + value), input_task=task if self.passes_input else None)
+        except OutsideCallError as error:
+            self.problems.append(error)
 
-    assert run_inline(Stray(), Number()).outputs == []
-    assert "copy_context" in str(problems[0])
+
+def test_a_thread_of_ones_own_publishes_by_what_is_consumed() -> None:
+    threads = Threads()
+    graph = Graph(name="threads").add_workers(threads)
+    threads.sink(Number)
+    outputs = graph.run([(threads, Number(value=value)) for value in range(1, 5)], display_terminal=False).outputs
+    found = [(task.value, task.provenance()[0][1]) for task in outputs if isinstance(task, Number)]
+    assert sorted(found) == [(10 * first + value, first) for first in (1, 2, 3, 4) for value in range(3)]
+
+
+def test_a_thread_of_ones_own_that_does_not_say_for_what_cannot_publish_and_is_told_how() -> None:
+    stray = Threads(passes_input=False)
+    assert run_inline(stray, Number()).outputs == []
+    assert "pass input_task" in str(stray.problems[0])
+
+
+def test_a_thread_that_goes_on_after_its_call_cannot_publish() -> None:
+    task, worker = Number(), Double()
+    worker_task: list[Task] = []
+
+    class Keep(Double):
+        def consume_work(self, task: Number) -> None:
+            worker_task.append(task)
+
+    keep = Keep()
+    assert run_inline(keep, task).outputs == []
+    with pytest.raises(PublishedOutside):
+        keep.publish_work(Number(), input_task=worker_task[0])
+    with pytest.raises(PublishedOutside):
+        worker.publish_work(Number(), input_task=task)
 
 
 def test_another_worker_called_by_hand_inside_a_call_does_not_publish_into_the_run() -> None:
@@ -197,7 +246,7 @@ def test_another_worker_called_by_hand_inside_a_call_does_not_publish_into_the_r
             Double().consume_work(task)
 
     result = run_inline(Caller(), Number())
-    assert [type(failure.error) for failure in result.failures] == [OutsideCallError]
+    assert [type(failure.error) for failure in result.failures] == [PublishedOutside]
 
 
 def test_the_initial_task_worker_consumes_nothing() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 
+from planai.alive import begun, ended, outside
 from planai.bills import Bills
 from planai.cost import FREE
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
@@ -171,12 +172,14 @@ class Activation:
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
+        begun(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_over = True
+        ended(self)
         if self._token is not None:
             _current.reset(self._token)
 
@@ -257,10 +260,7 @@ def need_activation(what: str, worker: object = None) -> Activation:
     activation = _current.get()
     if activation is None:
         source = "" if worker is None else f" from {getattr(worker, 'name', worker)!r}"
-        raise OutsideCallError(
-            f"{what}{source} exists only while a worker consumes a task: run the worker in a graph "
-            "(in a thread of your own, copy the context: contextvars.copy_context().run(...))"
-        )
+        raise OutsideCallError(outside(f"{what}{source}"))
     return activation
 
 

@@ -8,6 +8,7 @@
     │   └── WiringError                   all wiring mistakes of one graph, raised together
     ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
     ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
+    │   └── PublishedOutside (PublishError) a task published while nothing is being consumed
     ├── WorkAborted                       raised where a call waits whose work is aborted
     ├── IncompleteGroup                   a join did not get its group, because work below its ancestor failed
     ├── RunFailed                         raised by ``run(raise_on_failure=True)``
@@ -65,6 +66,10 @@ class PublishError(PlanaiError, ValueError):
 
 class OutsideCallError(PlanaiError, RuntimeError):
     """Something was asked of a worker that it can only do while it consumes a task."""
+
+
+class PublishedOutside(OutsideCallError, PublishError):
+    """A task was published while nothing was being consumed, so that nobody gets it."""
 
 
 class WorkAborted(PlanaiError):

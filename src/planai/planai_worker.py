@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import threading
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from planai.alive import call_that_consumes, outside
+from planai.call import Activation
+from planai.errors import PublishedOutside
+from planai.task import Task
+from planai.task_types import check_published
 
 _numbers: WeakKeyDictionary[object, count[int]] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -27,6 +33,13 @@ class PlanAIWorker:
 
     _graph = LastGraph()
 
+    if TYPE_CHECKING:
+        output_types: list[type[Task]]
+
+        @property
+        def name(self) -> str:
+            """The name of the class."""
+
     def get_next_provenance(self) -> tuple[str, int]:
         """Return the worker's name with a number, which grows by one with each call.
 
@@ -35,3 +48,15 @@ class PlanAIWorker:
         with _lock:
             number = next(_numbers.setdefault(self, count(1)))
         return (type(self).__name__, number)
+
+    def _call_of_input_(self, task: Task, input_task: Task | None) -> Activation:
+        """Return the call that consumes `input_task`, and has started this thread, which publishes `task`.
+
+        Raises:
+            PublishError: there is none, or the worker does not publish such tasks.
+        """
+        activation: Activation | None = call_that_consumes(self, input_task)
+        if activation is None:
+            check_published(self.name, self.output_types, type(task))
+            raise PublishedOutside(outside(f"publishing from {self.name!r}"))
+        return activation

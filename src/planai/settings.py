@@ -12,6 +12,7 @@ import importlib
 import inspect
 import sys
 import types
+import warnings
 from collections.abc import Callable, Container, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -160,7 +161,7 @@ def _guarded_plain(consume: Callable[..., Any]) -> Callable[..., Any]:
             return self.consume_outside_run(task)
         returned = consume(self, task)
         if returned is not None and not (self.is_async_worker and inspect.isawaitable(returned)):
-            _refuse_returned(self, returned)
+            _look_at_returned(self, returned)
         return returned
 
     return consume_work
@@ -171,18 +172,18 @@ def _guarded_async(consume: Callable[..., Any]) -> Callable[..., Coroutine[Any, 
     async def consume_work(self: Any, task: Any) -> None:
         if self.is_consuming():
             pending = consume(self, task)  # a decorator may have waited already
-            _refuse_returned(self, await pending if inspect.isawaitable(pending) else pending)
+            _look_at_returned(self, await pending if inspect.isawaitable(pending) else pending)
         else:
             await self.consume_outside_run(task)
 
     return consume_work
 
 
-def _refuse_returned(worker: Any, returned: object) -> None:
-    """Make sure that ``consume_work`` returned nothing.
+def _look_at_returned(worker: Any, returned: object) -> None:
+    """Warn of what ``consume_work`` returned: nobody gets it.
 
     Raises:
-        PublishError: it did.
+        PublishError: it is to be awaited, and so the work is not done.
     """
     if returned is None:
         return
@@ -191,9 +192,10 @@ def _refuse_returned(worker: Any, returned: object) -> None:
         raise PublishError(
             f"{worker.name}.consume_work returned a coroutine: write it as async def, and await it there"
         )
-    raise PublishError(
+    warnings.warn(
         f"{worker.name}.consume_work returned a {type(returned).__name__}, which nobody gets: "
-        "publish it with self.publish_work(...)"
+        "publish it with self.publish_work(...)",
+        stacklevel=3,
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
 from planai.desk import Attended, Desk
-from planai.errors import ConfigurationError, OutsideCallError, TypeMismatch
+from planai.errors import ConfigurationError, PublishedOutside, TypeMismatch
 from planai.planai_worker import PlanAIWorker
 from planai.settings import WorkerMeta, is_async, refuse_unknown
 from planai.task import ClassNameAttribute, Task
@@ -188,15 +188,17 @@ class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
 
         Args:
             task: an instance of one of `output_types`. A copy is taken, so the object may be used again.
-            input_task: the task from which it was computed; by default the one that is being consumed.
+            input_task: the task from which it was computed; by default the one that is being consumed. Threads that
+                ``consume_work`` starts, and waits for, pass what it consumes.
             consumer: who shall get it, where several workers downstream consume its type; nobody else gets it, no sink
                 either.
 
         Raises:
             PublishError: the type is not declared, or nobody (or more than one) would get the task.
-            OutsideCallError: nothing is being consumed.
+            PublishedOutside: nothing is being consumed.
         """
-        need_activation("publishing", self).publish(task, input_task, consumer)
+        activation = current_activation() or self._call_of_input_(task, input_task)
+        activation.publish(task, input_task, consumer)
 
     @contextlib.contextmanager
     def work_buffer_context(self, task: Task) -> Iterator[None]:
@@ -328,7 +330,7 @@ class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
         """Return what becomes of tasks that are published outside of a run: here, an error."""
 
         def refuse(task: Task, consumer: object) -> tuple[str, ...]:
-            raise OutsideCallError(
+            raise PublishedOutside(
                 f"{self.name!r} publishes a {type(task).__name__!r} outside of a run, where nobody gets it: "
                 "run the worker in a graph, or use planai.testing.run_inline"
             )

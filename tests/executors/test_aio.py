@@ -15,7 +15,7 @@ import pytest
 
 from planai import Graph, InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker, RunResult, Task, TaskWorker
 from planai.call import Call
-from planai.errors import ConfigurationError, OutsideCallError, PublishError
+from planai.errors import ConfigurationError, OutsideCallError
 from planai.events import Aborted, Event, Failed, Finished
 from planai.executors import ThreadExecutor
 from planai.executors.aio import AioExecutor
@@ -427,17 +427,18 @@ def test_a_worker_that_is_called_by_another_one_is_a_call_of_its_own() -> None:
     assert run_inline(Outer(), Number(value=4)).outputs == [Number(value=4)]
 
 
-def test_what_async_work_returns_is_refused() -> None:
+def test_what_async_work_returns_is_passed_over_with_a_warning() -> None:
     class Return(TaskWorker):
         output_types = [Number]
 
         async def consume_work(self, task: Number) -> Number:  # type: ignore[override]
+            self.publish_work(task)
             return task
 
     worker = Return()
-    failure = graph_of(worker).run(tasks_for(worker, 1)).failures[0]
-    assert isinstance(failure.error, PublishError)
-    assert "consume_work returned a Number, which nobody gets" in str(failure.error)
+    with pytest.warns(UserWarning, match=r"Return\.consume_work returned a Number, which nobody gets: publish it"):
+        result = graph_of(worker).run(tasks_for(worker, 1))
+    assert (len(result.outputs), result.failures) == (1, [])
 
 
 def test_a_plain_method_that_returns_a_coroutine_is_told_to_be_async() -> None:

@@ -236,14 +236,13 @@ class Undecided(LLMTaskWorker):
     output_types = [Label, Document]
 
 
-def test_a_missing_output_type_is_reported(server: OpenAIServer) -> None:
-    with pytest.raises(ConfigurationError, match="Undecided has 2 output_types: say with llm_output_type"):
-        make(server, Undecided).answer_type()
-
-
-def test_a_missing_output_type_is_reported_before_anything_runs(server: OpenAIServer) -> None:
-    with pytest.raises(WiringError, match="say with llm_output_type"):
-        run_inline(make(server, Undecided), Document(text="a"))
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_missing_output_type_is_reported_when_the_worker_is_made(server: OpenAIServer, count: int) -> None:
+    kinds = Undecided.model_fields["output_types"].default[:count]
+    with pytest.raises(ConfigurationError, match=f"Undecided has {count} output_types: say with llm_output_type"):
+        make(server, Undecided, output_types=kinds)
+    worker = make(server, Undecided, output_types=kinds, llm_output_type=Label)
+    assert worker.answer_type() is Label
 
 
 def test_a_prompt_is_needed(server: OpenAIServer) -> None:

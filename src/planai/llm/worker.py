@@ -39,6 +39,9 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         debug_mode: append what was asked and answered to a file, a line of JSON for each call, for
             ``planai optimize-prompt``.
         debug_dir: the folder of that file, which is called after the worker.
+
+    Raises:
+        ConfigurationError: there is no `llm_output_type`, and not just one of `output_types` either.
     """
 
     prompt: str = Field(default="", min_length=1)
@@ -49,6 +52,10 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     max_validation_retries: int = Field(default=2, ge=0)
     debug_mode: bool = False
     debug_dir: str | Path = "debug"
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.answer_type()
 
     # ---- what subclasses may override
 
@@ -82,8 +89,6 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     def get_task_classes(self) -> list[type[Task]]:
         """Return `llm_input_type`, or what ``consume_work`` of a subclass is annotated with."""
         overridden = inspect.unwrap(type(self).consume_work) is not inspect.unwrap(LLMTaskWorker.consume_work)
-        if not overridden:
-            self.answer_type()  # raises, when the graph is planned, where it is not declared
         if self.llm_input_type is not None:
             return [self.llm_input_type]
         if not overridden:
