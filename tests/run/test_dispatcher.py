@@ -53,6 +53,7 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
         "task": {"value": 3},
     }
     assert dispatcher.active_tasks == 1
+    assert (dispatcher.work_queue.qsize(), dispatcher.work_queue.empty()) == (len(dispatcher.get_queued_tasks()), False)
     assert (dispatcher.total_completed_tasks, dispatcher.total_failed_tasks) == (1, 1)
     assert [task["task"]["value"] for task in dispatcher.get_completed_tasks()] == [1]
     [failed] = dispatcher.get_failed_tasks()

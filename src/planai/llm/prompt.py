@@ -35,10 +35,16 @@ def full_prompt(instructions: str, shown: Any, *, as_xml: bool) -> str:
     return f"{_BEFORE}{input_text(shown, as_xml=as_xml)}{_AFTER}{instructions}"
 
 
+def taken_apart(message: str) -> tuple[str, str]:
+    """Return the input and the instructions in a message that `full_prompt` has made; of another one, itself."""
+    body, found, instructions = message.removeprefix(_BEFORE).rpartition(_AFTER)
+    return (body, instructions) if message.startswith(_BEFORE) and found else ("", message)
+
+
 def between_markers(message: str) -> str:
     """Return the input in a message that `full_prompt` has made; empty for another one."""
-    body, _, instructions = message.removeprefix(_BEFORE).rpartition(_AFTER)
-    return body if message.startswith(_BEFORE) and instructions else ""
+    body, instructions = taken_apart(message)
+    return body if instructions else ""
 
 
 def input_text(shown: Any, *, as_xml: bool) -> str:
@@ -48,6 +54,14 @@ def input_text(shown: Any, *, as_xml: bool) -> str:
     if as_xml:
         return to_xml(type(model).__name__, model.model_dump(mode="json", exclude=pictures, fallback=str))
     return model.model_dump_json(indent=2, exclude=pictures)
+
+
+def unfenced(text: str) -> str:
+    """Return JSON without the code fence that some models put around it."""
+    inner = text.strip()
+    if inner.startswith("```") and inner.endswith("```"):
+        inner = inner.removeprefix("```").removesuffix("```").strip().removeprefix("json")
+    return inner
 
 
 def correction(problem: str) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 
 from planai.errors import MissingDependency
 from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.direct import Direct
 from planai.llm.prices import price_of
 
 
-class Transported(ABC):
+class Transported(Direct, ABC):
     """Asks by the transport that all models share.
 
     Attributes:

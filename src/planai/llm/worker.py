@@ -19,7 +19,7 @@ from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.client import Message, Rendered, Request
 from planai.llm.debug import write_debug
 from planai.llm.media import images_of
-from planai.llm.prompt import full_prompt, input_text
+from planai.llm.prompt import full_prompt, input_text, unfenced
 from planai.task import Task
 
 _NOTHING = Task()
@@ -176,7 +176,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     def accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
         """Make the answer of its text, or say what is wrong with it."""
         try:
-            response = self.answer_type().model_validate_json(_unfenced(text))
+            response = self.answer_type().model_validate_json(unfenced(text))
         except ValidationError as error:
             problems = (f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}" for item in error.errors())
             return Outcome(None, "; ".join(problems))
@@ -188,11 +188,3 @@ class LLMTaskWorker(BaseLLMTaskWorker):
 def _schema_of(kind: type) -> dict[str, Any]:
     schema: dict[str, Any] = kind.model_json_schema()  # type: ignore[attr-defined]  # of a model
     return schema
-
-
-def _unfenced(text: str) -> str:
-    """Return JSON without the code fence that some models put around it."""
-    inner = text.strip()
-    if inner.startswith("```") and inner.endswith("```"):
-        inner = inner.removeprefix("```").removesuffix("```").strip().removeprefix("json")
-    return inner

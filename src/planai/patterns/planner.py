@@ -1,4 +1,7 @@
-"""Planning: several drafts of a plan, a critique of each, and a final plan made of what is best in them."""
+"""Planning: several drafts of a plan, a critique of each, and a final plan made of what is best in them.
+
+Mock models, in tests written for PlanAI, know the prompts by how their first words go: keep these.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,8 @@ class PlanCreator(CachedLLMTaskWorker):
     llm_input_type = DraftRequest
     output_types = [PlanDraft]
     prompt = (
-        "Draft a plan for the request. Name the steps in their order, what each needs and what comes out of it, "
-        "and how one sees that it is done. Keep to what the request and its context say."
+        "Create a detailed plan for the request. Name the steps in their order, what each needs and what comes out of "
+        "it, and how one sees that it is done. Keep to what the request and its context say."
     )
 
     def format_prompt(self, task: DraftRequest) -> str:
@@ -101,8 +104,9 @@ class PlanCritiqueWorker(CachedLLMTaskWorker):
     llm_input_type = PlanDraft
     output_types = [PlanCritique]
     prompt = (
-        "Judge how well this plan serves the request below. Be strict: 1 is for what cannot be improved. "
-        "Then suggest what would make it better.\n\nThe request: {request}\n\nIts context: {context}"
+        "Judge how well this plan serves the request below. Score each criterion from 0 (worst) to 1 (best), and be "
+        "strict: 1 is for what cannot be improved. Then suggest what would make it better."
+        "\n\nThe request: {request}\n\nIts context: {context}"
     )
 
     def format_prompt(self, task: PlanDraft) -> str:
@@ -143,8 +147,8 @@ class PlanRefinementWorker(CachedLLMTaskWorker):
     output_types = [FinalPlan]
     use_xml = True
     prompt = (
-        "Make one final plan of these drafts: start from the first, which was judged best, take over what others do "
-        "better, and put right what the critiques found. Say in a few sentences what you took from where."
+        "Create a refined, optimized plan of these drafts: start from the first, which was judged best, take over what "
+        "others do better, and put right what the critiques found. Say in a few sentences what you took from where."
         "\n\nThe request: {request}\n\nIts context: {context}"
     )
 

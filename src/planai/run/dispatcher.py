@@ -34,6 +34,18 @@ class Serving(Protocol):
         """End the run."""
 
 
+class Waiting(list[dict[str, Any]]):
+    """Tasks that wait, which one may ask as one asks a queue."""
+
+    def qsize(self) -> int:
+        """Return how many there are."""
+        return len(self)
+
+    def empty(self) -> bool:
+        """Tell whether there are none."""
+        return not self
+
+
 class Dispatcher:
     """What graphs that serve together have done, and do: figures of all of them, and what persons are asked.
 
@@ -113,6 +125,11 @@ class Dispatcher:
     def active_tasks(self) -> int:
         """Calls that are being made."""
         return len(self.get_active_tasks())
+
+    @property
+    def work_queue(self) -> Waiting:
+        """What waits, as far as programs ask how much it is."""
+        return Waiting(self.get_queued_tasks())
 
     @property
     def completed_tasks(self) -> list[tuple[Any, Task]]:

@@ -11,12 +11,14 @@ from pydantic import BaseModel
 
 from planai.errors import ConfigurationError
 from planai.llm.client import Answer, Request
+from planai.llm.direct import Direct
+from planai.llm.prompt import taken_apart
 
 Line = str | BaseModel | Answer | Exception
 """What a scripted model says: text, an object as JSON, an answer with all its figures, or an error that it raises."""
 
 
-class ScriptedLLM:
+class ScriptedLLM(Direct):
     """A model that answers from a script; pass it as the ``llm`` of a worker.
 
     >>> from planai import LLMTaskWorker, Task
@@ -85,7 +87,8 @@ class MockLLMResponse:
     """What a `MockLLM` says when `pattern` is found in what it is told.
 
     Attributes:
-        pattern: a regular expression, looked for anywhere in ``System: ...`` and ``User: ...``.
+        pattern: a regular expression, looked for anywhere in ``System: ...`` and ``User: ...``, also as PlanAI words
+            it: with ``Here is your input data:`` and ``Here are your instructions:``, and without earlier answers.
         response: the answer as an object.
         response_string: the answer as text.
         raise_exception: whether to raise `exception` in place of an answer.
@@ -131,12 +134,30 @@ class MockLLM(ScriptedLLM):
         self.support_structured_outputs = support_structured_outputs
 
     def _find(self, request: Request) -> Line:
-        told = "".join(f"{message.role.capitalize()}: {message.text}\n" for message in request.messages)
+        told = [_as_planai_tells(request), _as_told(request)]
         for response in self.responses:
-            if response.pattern.search(told):
+            if any(response.pattern.search(text) for text in told):
                 return response.line()
         patterns = ", ".join(repr(response.pattern.pattern) for response in self.responses) or "none at all"
-        raise ConfigurationError(f"no mock response has a pattern for this: {told!r}; the patterns are: {patterns}")
+        raise ConfigurationError(f"No matching mock response found for {told[1]!r}; the patterns are: {patterns}")
+
+
+def _as_told(request: Request) -> str:
+    return "".join(f"{message.role.capitalize()}: {message.text}\n" for message in request.messages)
+
+
+def _as_planai_tells(request: Request) -> str:
+    """Return what PlanAI's mock shows to patterns: what is told without answers, in the wording of its prompts."""
+    lines = []
+    for message in request.messages:
+        shown, instructions = taken_apart(message.text)
+        text = (
+            f"Here is your input data:\n{shown}\n\nHere are your instructions:\n{instructions}"
+            if shown
+            else instructions
+        )
+        lines += [f"{message.role.capitalize()}: {text}\n"] if message.role in ("system", "user") else []
+    return "".join(lines)
 
 
 def _text(line: str | BaseModel) -> str:
