@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, List, Type  # noqa: UP035 - as the page writes them
+from typing import Annotated, Any, List, Type  # noqa: UP035 - as the page writes them
 
 import pytest
 from pydantic import field_validator
 
 from llm.openai_server import OpenAIServer, Reply, answer, completion, failure
 from planai import CachedLLMTaskWorker, Task, llm_from_config
+from planai.cache.fields import CacheIgnore
 from planai.errors import ModelUnavailable
 from planai.llm.client import LLM
 from planai.run.result import RunResult
@@ -197,6 +199,47 @@ def test_what_does_not_decide_the_answer_does_not_ask_again(
 
 def test_another_task_asks_again(server: OpenAIServer, make: Make) -> None:
     assert [run(make(), text).cache_hits for text in ("a", "b", "a")] == [0, 0, 1]
+
+
+class Meeting(Task):
+    at: datetime
+    topics: dict[str, str] = {}
+    noted: Annotated[str, CacheIgnore()] = ""
+
+
+class Plan(CachedLLMTaskWorker):
+    prompt = "Plan it."
+    llm_input_type = Meeting
+    output_types = [Analysis]
+
+
+class Unmarked(Task):
+    at: datetime
+    topics: dict[str, str] = {}
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Unmarked(at=NOON.astimezone(timezone(timedelta(hours=9)))),
+        Unmarked(at=NOON, topics={"b": "2", "a": "1"}),
+    ],
+    ids=["zone", "order"],
+)
+def test_an_equal_task_that_is_written_otherwise_asks_again(server: OpenAIServer, make: Make, other: Task) -> None:
+    first = Unmarked(at=NOON, topics={"a": "1", "b": "2"} if getattr(other, "topics", None) else {})
+    for task in (first, other, first, other):
+        run_inline(make(Plan, llm_input_type=Unmarked), task)
+    assert len(server.seen) == 2
+
+
+def test_a_field_that_decides_nothing_asks_nobody_though_it_is_shown(server: OpenAIServer, make: Make) -> None:
+    for noted in ("one", "two"):
+        run_inline(make(Plan), Meeting(at=NOON, noted=noted))
+    assert len(server.seen) == 1
 
 
 def test_another_schema_asks_again(server: OpenAIServer, make: Make) -> None:

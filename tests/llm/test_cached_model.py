@@ -11,12 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, ModelRequest
+from pydantic_ai import Agent, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.direct import model_request, model_request_sync
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.tools import ToolDefinition
 
 from llm.dialects import OpenAIChat
 from llm.openai_server import OpenAIServer, completion
@@ -78,6 +79,46 @@ def test_what_is_told_asks_again(server: OpenAIServer, tmp_path: Path, settings:
     assert ask(model, timeout=9.0) == "answer 1"
 
 
+def looked_up(found: dict[str, Any]) -> list[Any]:
+    called = ModelResponse(parts=[ToolCallPart("look", {"word": "a"}, "c1")])
+    return [ModelRequest.user_text_prompt("Which?"), called, ModelRequest(parts=[ToolReturnPart("look", found, "c1")])]
+
+
+@pytest.mark.parametrize("name", ["usage", "timestamp", "metadata", "run_id", "model_id"])
+def test_what_a_tool_found_is_told_whatever_it_is_called(server: OpenAIServer, tmp_path: Path, name: str) -> None:
+    model = CachedModel(wrapped(server), cache=tmp_path)
+    with own_loop():
+        answers = [model_request_sync(model, looked_up({name: number})).text for number in (1, 2, 1)]
+    assert answers == ["answer 1", "answer 2", "answer 1"]
+
+
+def test_the_order_of_fields_is_told(server: OpenAIServer, tmp_path: Path) -> None:
+    model = CachedModel(wrapped(server), cache=tmp_path)
+    answers = []
+    for names in (("reasons", "verdict"), ("verdict", "reasons")):
+        schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+        tools = ModelRequestParameters(function_tools=[ToolDefinition(name="look", parameters_json_schema=schema)])
+        with own_loop():
+            request = [ModelRequest.user_text_prompt("Which?")]
+            answers.append(model_request_sync(model, request, model_request_parameters=tools).text)
+    assert answers == ["answer 1", "answer 2"]
+
+
+def test_who_asks_the_same_within_a_request_does_not_wait_for_itself(server: OpenAIServer, tmp_path: Path) -> None:
+    server.script(OPENAI.stream("one ", "two"))
+    twice = CachedModel(CachedModel(wrapped(server), cache=tmp_path), cache=tmp_path)
+
+    async def nested() -> list[str | None]:
+        request: list[Any] = [ModelRequest.user_text_prompt("Hello?")]
+        async with twice.request_stream(request, None, ModelRequestParameters()) as stream:
+            inner = await model_request(twice, request)
+            async for _ in stream:
+                pass
+        return [inner.text, stream.get().text, (await model_request(twice, request)).text]
+
+    assert asyncio.run(asyncio.wait_for(nested(), 20)) == ["answer 2", "one two", "one two"]
+
+
 def test_models_scopes_and_samples_have_answers_of_their_own(server: OpenAIServer, tmp_path: Path) -> None:
     models = [
         CachedModel(wrapped(server), tmp_path),
@@ -128,18 +169,11 @@ def test_a_stream_that_nobody_reads_to_its_end_is_not_kept(server: OpenAIServer,
     model = CachedModel(wrapped(server), tmp_path)
 
     async def leave() -> None:
-        request: Any = ([ModelRequest.user_text_prompt("Hello?")], None, _parameters())
-        async with model.request_stream(*request):
+        async with model.request_stream([ModelRequest.user_text_prompt("Hello?")], None, ModelRequestParameters()):
             pass
 
     asyncio.run(leave())
     assert ask(model) == "answer 2"
-
-
-def _parameters() -> Any:
-    from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415 - what direct requests have
-
-    return ModelRequestParameters()
 
 
 def test_equal_requests_at_once_are_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
@@ -202,8 +236,6 @@ def test_a_kept_answer_costs_nothing(server: OpenAIServer, tmp_path: Path) -> No
 
 def test_answers_are_kept_as_readable_text(tmp_path: Path) -> None:
     def answer(messages: Any, info: AgentInfo) -> Any:
-        from pydantic_ai import ModelResponse, TextPart  # noqa: PLC0415 - what a function model returns
-
         return ModelResponse(parts=[TextPart("Paris")])
 
     model = CachedModel(FunctionModel(answer), FixtureStore(tmp_path))

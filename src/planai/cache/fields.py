@@ -66,6 +66,23 @@ def misplaced_mark(kind: type) -> str:
     return ""
 
 
+@per_class
+def has_marks(model: type) -> bool:
+    """Tell whether a field of `model`, or of a model that its annotations name, is marked with one of these."""
+    seen: set[Any] = set()
+    left: list[Any] = [model]
+    while left:
+        kind = left.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if isinstance(kind, type) and (ignored_fields(kind) or stand_ins(kind)):
+            return True
+        left += typing.get_args(kind)
+        left += [annotation for _, annotation, _ in _declared(kind)] if isinstance(kind, type) else []
+    return False
+
+
 def _declared(kind: type) -> Iterator[tuple[str, Any, Sequence[Any]]]:
     """Yield the fields of a model or dataclass: the name, the annotation and what it is annotated with."""
     if not dataclasses.is_dataclass(kind):

@@ -48,7 +48,11 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
 
     def key_parts(self, task: Any) -> dict[str, bytes]:
         """Return what decides the answer to `task`: also what the model is told."""
-        return super().key_parts(task) | told(self.rendered_request(task)) | whose(self._whose_question_(task))
+        rendered = self.rendered_request(task)
+        parts = super().key_parts(task) | told(rendered) | whose(self._whose_question_(task))
+        if rendered.shown:
+            parts["task"] += rendered.shown.encode("utf-8", "surrogatepass")
+        return parts
 
     def profile_parts(self, kind: type[Task]) -> dict[str, bytes]:
         """Return what decides all answers: also the code of the answer's type, and of the tools."""

@@ -6,8 +6,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,31 @@ from planai.cache.store import CacheMode, Store
 from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
-from planai.llm.request_key import Asked, deciding, whose
+from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, cost_of, open_room
 from planai.llm.translate import answer_of
 
 _FORMAT = "pydantic-ai 1"
 _PASSING = frozenset(
-    {"timestamp", "run_id", "conversation_id", "metadata", "usage", "provider_response_id", "model_id"}
+    {
+        "conversation_id",
+        "failed_attempts",
+        "history_digest",
+        "metadata",
+        "model_id",
+        "provider_response_id",
+        "run_id",
+        "timestamp",
+        "usage",
+        "workspace_ref",
+    }
 )
+"""Fields of messages that no model is told."""
+_PASSING_IN_PARTS = frozenset({"metadata", "timestamp"})
 _DONE = frozenset({"stop", "tool_call"})
+_asked_here: ContextVar[frozenset[str]] = ContextVar("asked_here", default=frozenset())
+"""The keys that the present code has asked for: it would wait for itself."""
+
 _parameters: TypeAdapter[ModelRequestParameters] = TypeAdapter(ModelRequestParameters)
 
 
@@ -104,18 +121,16 @@ class CachedModel(WrapperModel):
     ) -> ModelResponse:
         """Return what was said to this request before, or ask."""
         asked = (messages, model_settings, model_request_parameters)
-        if self._mode() == "off":
+        key = "" if self._mode() == "off" else self._key(*asked)
+        if not key or key in _asked_here.get():
             return await super().request(*asked)
-        key = self._key(*asked)
         found = await go_along(self._begin(key))
         if found is not None:
             return found
-        began = time.perf_counter()
-        try:
+        with self._asking(key):
+            began = time.perf_counter()
             response = await super().request(*asked)
             await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
-        finally:
-            self._end(key)
         return response
 
     @asynccontextmanager
@@ -128,25 +143,23 @@ class CachedModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         """Yield what was said to this request before, as a stream, or ask for one; it is kept when it was read."""
         asked = (messages, model_settings, model_request_parameters)
-        if self._mode() == "off":
+        key = "" if self._mode() == "off" else self._key(*asked)
+        if not key or key in _asked_here.get():
             async with super().request_stream(*asked, run_context) as stream:
                 yield stream
             return
-        key = self._key(*asked)
         found = await go_along(self._begin(key))
         if found is not None:
             yield CompletedStreamedResponse(
                 found, model_request_parameters=model_request_parameters, replay_events=True
             )
             return
-        began = time.perf_counter()
-        try:
+        with self._asking(key):
+            began = time.perf_counter()
             async with super().request_stream(*asked, run_context) as stream:
                 yield stream
                 response = stream.get()
             await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
-        finally:
-            self._end(key)
 
     # ---- inside
 
@@ -167,8 +180,8 @@ class CachedModel(WrapperModel):
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> str:
         told = {
-            "messages": _plain(ModelMessagesTypeAdapter.dump_python(messages, mode="json")),
-            "parameters": _parameters.dump_python(parameters, mode="json", fallback=str),
+            "messages": in_order(_plain(messages)),
+            "parameters": in_order(_parameters.dump_python(parameters, mode="json", fallback=str)),
             "settings": deciding({**(self.settings or {}), **(settings or {})}),
             "model": [self.system, self.model_name, self.base_url],
         }
@@ -204,6 +217,17 @@ class CachedModel(WrapperModel):
             return None
         return self._look(key)
 
+    @contextmanager
+    def _asking(self, key: str) -> Iterator[None]:
+        """Let those look who wait, when the answer is there; who asks the same meanwhile in here waits for nobody."""
+        here = _asked_here.get()
+        _asked_here.set(here | {key})
+        try:
+            yield
+        finally:
+            _asked_here.set(here)
+            self._end(key)
+
     def _end(self, key: str) -> None:
         self._room.flights.end(f"{RESPONSES}\0{key}")
 
@@ -227,19 +251,23 @@ class CachedModel(WrapperModel):
         if response.finish_reason is not None and response.finish_reason not in _DONE:
             return
         (plain,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
-        told = ModelMessagesTypeAdapter.dump_python(messages[-1:], mode="json")
+        told = _plain(messages[-1:])
         name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        about = About(name, fields={"model": self.model_name, "asked": short_text(_plain(told))})
+        about = About(name, fields={"model": self.model_name, "asked": short_text(told)})
         cost = cost_of([answer_of(response)], seconds)
-        value = {"asked": _plain(told), "response": plain}
+        value = {"asked": told, "response": plain}
         if self._room.cache.keep(key, Answer(value, self._ttl, cost=cost, about=about.dump(), id=name)):
             self._refreshed.add(key)
 
 
-def _plain(value: Any) -> Any:
-    """Leave out what differs from time to time though the same is said."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if name not in _PASSING}
-    return value
+def _plain(messages: list[ModelMessage]) -> list[dict[str, Any]]:
+    """Return messages as plain data, without what differs from time to time though the same is said."""
+    dumped = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
+    return [
+        {**_without(_PASSING, message), "parts": [_without(_PASSING_IN_PARTS, part) for part in message["parts"]]}
+        for message in dumped
+    ]
+
+
+def _without(names: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

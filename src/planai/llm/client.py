@@ -111,11 +111,14 @@ class Rendered:
         request: all that the model is told.
         tools: what the model may call, as what does it; see `planai.llm.tools.Tool`.
         pieces: the last message by what it consists of, such as ``prompt``; what the input alone decides is left out.
+        shown: the input as the model reads it: equal inputs may be written differently, as times in two zones are.
+            Empty where fields of it are marked with `CacheIgnore` or `CacheKey`, or it is among the pieces.
     """
 
     request: Request
     tools: tuple[Any, ...] = ()
     pieces: Mapping[str, Any] = field(default_factory=dict)
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

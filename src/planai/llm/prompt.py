@@ -30,9 +30,12 @@ def full_prompt(instructions: str, shown: Any, *, as_xml: bool) -> str:
         shown: the input: a task, or another model; one that wraps a model as its ``instance`` stands for that.
         as_xml: whether it is shown as XML, in place of JSON.
     """
-    if shown is None:
-        return instructions
-    return f"{_BEFORE}{input_text(shown, as_xml=as_xml)}{_AFTER}{instructions}"
+    return message_of(instructions, None if shown is None else input_text(shown, as_xml=as_xml))
+
+
+def message_of(instructions: str, shown: str | None) -> str:
+    """Return the message for an input that is text already; None where nothing is shown."""
+    return instructions if shown is None else f"{_BEFORE}{shown}{_AFTER}{instructions}"
 
 
 def taken_apart(message: str) -> tuple[str, str]:

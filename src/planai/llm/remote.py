@@ -82,7 +82,7 @@ class RemoteModel(Transported):
     def url(self) -> str:
         """Return where the model is served; a variable such as OPENAI_BASE_URL counts, too."""
         server = SERVERS.get(self.provider, _OTHER)
-        return self.base_url or os.environ.get(server.url_variable, "") or server.base_url
+        return (self.base_url or os.environ.get(server.url_variable, "") or server.base_url).rstrip("/")
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from planai.cache.canonical import canonical, digest
@@ -79,16 +82,31 @@ def told(rendered: Rendered) -> dict[str, bytes]:
     """Return what a model is told besides the input, by name."""
     request = rendered.request
     parts = {name: canonical(piece, f"the {name}") for name, piece in rendered.pieces.items()}
-    parts["schema"] = canonical([request.schema_name, request.schema], "the schema of the answer")
+    parts["schema"] = in_order([request.schema_name, request.schema], "the schema of the answer")
     for name, value in deciding(request.settings).items():
-        parts[f"model setting {name}"] = canonical(value, f"the model setting {name!r}")
+        parts[f"model setting {name}"] = in_order(value, f"the model setting {name!r}")
     system = [message.text for message in request.messages if message.role == "system"]
     if system:
         parts["system prompt"] = canonical(system)
     if request.tools:
         tools = [(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools]
-        parts["tools"] = canonical(tools, "the tools")
+        parts["tools"] = in_order(tools, "the tools")
     return parts
+
+
+def in_order(value: Any, what: str = "the value") -> bytes:
+    """Return a form of what a model is told as JSON, where the order of names counts.
+
+    A model that is asked for ``reasons`` before ``verdict`` says something else than one asked for them the other way
+    round.
+
+    >>> in_order({"a": 1, "b": 2}) == in_order({"b": 2, "a": 1})
+    False
+    """
+    try:
+        return canonical(json.dumps(value, default=_as_dict))
+    except (TypeError, ValueError):  # some object in a setting
+        return canonical(value, what)
 
 
 def whose(asked: Asked) -> dict[str, bytes]:
@@ -99,9 +117,9 @@ def whose(asked: Asked) -> dict[str, bytes]:
 
 def key_of_request(llm: LLM, request: Request, asked: Asked) -> str:
     """Return the key of what a model says to a request."""
-    messages = [_turn(message) for message in request.messages if message.role != "system"]
-    parts = told(Rendered(request, pieces={"prompt": messages})) | whose(asked)
-    parts["settings of the model"] = canonical(deciding(llm.settings()), "the settings of the model")
+    after_system = dropwhile(lambda message: message.role == "system", request.messages)
+    whole = replace(request, settings={**llm.settings(), **request.settings})
+    parts = told(Rendered(whole, pieces={"prompt": list(map(_turn, after_system))})) | whose(asked)
     if asked.with_model:
         parts["model"] = canonical(dict(llm.identity()))
     return digest_of_parts({name: digest(part) for name, part in parts.items()})
@@ -122,4 +140,20 @@ def _turn(message: Message) -> tuple[Any, ...]:
     images = [(image.media_type, image.data, image.url) for image in message.images]
     calls = [(call.id, call.name, call.arguments) for call in message.calls]
     call = None if message.call is None else (message.call.id, message.call.name)
-    return (message.role, message.text, images, calls, call)
+    return (message.role, message.text, images, calls, call, *_native_parts(message.native))
+
+
+def _native_parts(native: str) -> list[str]:
+    """Return what a model said, thoughts included, without when it did, and what that took."""
+    if not native:
+        return []
+    try:
+        return [json.dumps([turn["parts"] for turn in json.loads(native)])]
+    except (ValueError, TypeError, KeyError):
+        return [native]
+
+
+def _as_dict(value: Any) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError

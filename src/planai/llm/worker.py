@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from planai.cache.fields import has_marks
 from planai.cache.memo import per_class
 from planai.call import current_activation
 from planai.errors import ConfigurationError
@@ -19,7 +21,7 @@ from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.client import Message, Rendered, Request
 from planai.llm.debug import write_debug
 from planai.llm.media import images_of
-from planai.llm.prompt import full_prompt, input_text, unfenced
+from planai.llm.prompt import full_prompt, input_text, message_of, unfenced
 from planai.task import Task
 
 _NOTHING = Task()
@@ -151,7 +153,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         return self.output_types[0]
 
     def _make_request_(self, task: Any) -> Rendered:
-        text, pieces = self._make_message_(task)
+        text, pieces, shown = self._make_message_(task)
         images = images_of(task)
         pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
         messages = [Message("user", text, images=images)]
@@ -159,19 +161,21 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
         pieces |= {"examples": self.few_shot} if self.few_shot else {}
         kind = self.answer_type()
-        return self.render_request(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
+        rendered = self.render_request(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
+        return replace(rendered, shown=shown)
 
-    def _make_message_(self, task: Any) -> tuple[str, dict[str, Any]]:
-        """Return the message about `task`, and what it is made of besides the task itself."""
+    def _make_message_(self, task: Any) -> tuple[str, dict[str, Any], str]:
+        """Return the message about `task`, what it is made of besides the task, and the task as it is written there."""
         if inspect.unwrap(type(self).get_full_prompt) is not inspect.unwrap(LLMTaskWorker.get_full_prompt):
             text = self.get_full_prompt(task)
-            return text, {"prompt": text}
+            return text, {"prompt": text}, ""
         instructions, shown = self.format_prompt(task), self.pre_process(task)
-        text = full_prompt(instructions, shown, as_xml=self.use_xml)
+        written = None if shown is None else input_text(shown, as_xml=self.use_xml)
         pieces = {"prompt": instructions, "form": full_prompt("", _NOTHING, as_xml=self.use_xml)}
         if shown is not task:
-            pieces["what is shown of the input"] = "" if shown is None else input_text(shown, as_xml=self.use_xml)
-        return text, pieces
+            pieces["what is shown of the input"] = written or ""
+        as_written = written if shown is task and not has_marks(type(task)) else None
+        return message_of(instructions, written), pieces, as_written or ""
 
     def accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
         """Make the answer of its text, or say what is wrong with it."""
