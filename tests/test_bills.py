@@ -10,7 +10,7 @@ import pytest
 
 from llm.openai_server import OpenAIServer, answer, completion, failure
 from llm.workers import Analysis, Analyze, Document, make, model
-from planai import Graph, LLMTaskWorker
+from planai import Graph, LLMTaskWorker, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.errors import BudgetExceeded, ConfigurationError
 from planai.testing import run_inline
@@ -97,8 +97,8 @@ def spend_at_most(server: OpenAIServer, dollars: float, count: int, worker: Any 
 
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_a_run_ends_before_it_spends_more_than_it_may(server: OpenAIServer, executor: Any) -> None:
-    result = spend_at_most(server, 200, 50, executor=executor)
-    assert 100 < result.bill.spent.dollars <= 200
+    result = spend_at_most(server, 250, 50, executor=executor)
+    assert 100 < result.bill.spent.dollars <= 250
     assert len(result.outputs) == result.bill.spent.answers == len(server.seen)
     assert (result.failures, result.interrupted, result.ok) == ([], True, False)
     assert "the run has spent $" in result.remarks[0]
@@ -106,7 +106,7 @@ def test_a_run_ends_before_it_spends_more_than_it_may(server: OpenAIServer, exec
 
 
 def test_a_run_that_may_spend_enough_goes_on_to_its_end(server: OpenAIServer) -> None:
-    result = spend_at_most(server, 11 * 20 + 100, 20)
+    result = spend_at_most(server, 11 * 20 + 120, 20)
     assert (len(result.outputs), result.ok) == (20, True)
 
 
@@ -119,6 +119,14 @@ def test_what_was_answered_before_the_limit_is_kept(server: OpenAIServer, tmp_pa
     assert counts[0] < counts[1] < 20
     assert len(spend_at_most(server, 1000, 20, worker()).outputs) == 20
     assert len(server.seen) == 20
+
+
+def test_a_model_that_the_server_calls_otherwise_has_the_price_of_the_one_that_was_asked(server: OpenAIServer) -> None:
+    llm = llm_from_config("openai", "gpt-4o", base_url=server.url, api_key="k", max_retries=0, max_tokens=10)
+    result = spend_at_most(server, 0.001, 50, Plain(llm=llm))
+    assert result.bill.spent.unpriced == 0
+    assert 0 < result.bill.spent.dollars <= Decimal("0.001")
+    assert len(result.outputs) < 50
 
 
 def test_a_limit_needs_a_price(server: OpenAIServer) -> None:

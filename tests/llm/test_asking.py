@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from llm.workers import Analysis, Analyze, Document
+from llm.dialects import OpenAIChat
+from llm.openai_server import OpenAIServer
+from llm.workers import Analysis, Analyze, Document, model
 from planai import (
     ChatTaskWorker,
     Graph,
@@ -180,6 +182,10 @@ def test_all_models_may_be_unavailable() -> None:
     assert text == "ModelUnavailable: no model is available: gone 0; gone 1"
 
 
+def test_an_answer_that_ended_with_an_error_is_none() -> None:
+    assert "ended with an error" in only_error(Plain(llm=ScriptedLLM([Answer('{"insight": "x"}', "error")])))
+
+
 def test_a_refusal_is_no_reason_to_ask_another_model() -> None:
     other = ScriptedLLM([said("x")])
     assert "refused" in only_error(Plain(llm=ScriptedLLM([Answer("", refusal="no")]), fallback_llms=[other]))
@@ -252,6 +258,26 @@ class Awaiting(Streaming):
         self.publish_work(Analysis(insight=f"{response.insight} awaited"))
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_what_handle_stream_raises_fails_the_call_as_it_is(server: OpenAIServer, is_async: bool) -> None:
+    class Picky(LLMTaskWorker):
+        prompt = "Analyze it."
+        llm_input_type = Document
+        output_types = [Analysis]
+        stream = True
+
+        def handle_stream(self, chunk: str) -> None:
+            raise ValueError(chunk)
+
+    class PickyToo(Picky):
+        async def consume_work(self, task: Document) -> None:
+            await super().consume_work(task)
+
+    server.fallback = lambda _: OpenAIChat().stream('{"insight":', ' "x"}')
+    (failed,) = run_inline((PickyToo if is_async else Picky)(llm=model(server)), Document(text="a")).failures
+    assert repr(failed.error) == repr(ValueError('{"insight":'))
+
+
 def test_a_worker_may_be_async(tmp_path: Path) -> None:
     script = [calls("look_up", word="a"), Answer("{}"), said("x")]
     worker = Awaiting(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path)
@@ -292,7 +318,7 @@ def test_a_long_request_is_refused_before_it_is_sent() -> None:
     worker = Plain(llm=llm, max_input_tokens=100)
     (failed,) = run_inline(worker, Document(text="word " * 200)).failures
     assert isinstance(failed.error, RequestTooLong)
-    assert "about 297 tokens" in str(failed.error)
+    assert "about 330 tokens" in str(failed.error)
     assert "max_input_tokens is 100" in str(failed.error)
     assert llm.requests == []
 

@@ -20,7 +20,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
 from llm.dialects import OpenAIChat
-from llm.openai_server import OpenAIServer, completion
+from llm.openai_server import OpenAIServer, Reply, completion
 from planai.errors import CacheMiss
 from planai.llm import CachedModel
 from planai.testing.fixtures import FixtureStore
@@ -200,6 +200,22 @@ def test_the_one_who_waits_asks_when_the_first_fails(server: OpenAIServer, tmp_p
     failed, answered = sorted(asyncio.run(two()), key=lambda found: not isinstance(found, Exception))
     assert isinstance(failed, Exception)
     assert answered.text == "answer 2"
+
+
+def test_a_stream_that_ends_in_mid_answer_is_not_kept(server: OpenAIServer, tmp_path: Path) -> None:
+    whole = OPENAI.events(["one ", "two ", "three"]).split("\n\n")
+    half = "".join(f"{event}\n\n" for event in whole[:2]).encode()
+    server.script(Reply(half, headers={"content-type": "text/event-stream"}))
+    model = CachedModel(wrapped(server), tmp_path)
+
+    async def read() -> None:
+        request: list[Any] = [ModelRequest.user_text_prompt("Hello?")]
+        async with model.request_stream(request, None, ModelRequestParameters()) as stream:
+            async for _ in stream:
+                pass
+
+    asyncio.run(read())
+    assert ask(model) == "answer 2"
 
 
 @pytest.mark.parametrize("reply", [completion("half", "length"), completion(None, refusal="no")])

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from pydantic_ai import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
+from llm.openai_server import OpenAIServer, failure
 from llm.workers import Analysis, Analyze, Document
 from planai import CachedLLMTaskWorker, llm_from_config, tool
 from planai.errors import ModelUnavailable
@@ -78,6 +82,21 @@ def test_a_name_is_looked_up_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -
     assert (made.provider, made.model_name) == ("openai", "gpt-4o")
     with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY"):
         made.ask(HELLO)
+
+
+def test_the_key_of_a_model_object_is_not_shown(server: OpenAIServer) -> None:
+    server.script(failure(401, "bad key sk-foreign-0123"))
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
+    provider = OpenAIProvider(base_url=server.url, api_key="sk-foreign-0123", http_client=http)
+    with pytest.raises(ModelUnavailable, match=r"bad key \*\*\*"):
+        ForeignModel(OpenAIChatModel("m", provider=provider), max_retries=0).ask(HELLO)
+
+
+def test_a_name_counts_with_the_address_that_a_variable_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ForeignModel("openai-responses:gpt-4o")
+    known = made.identity()
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert known["base_url"] != made.identity()["base_url"] == "http://127.0.0.1:9/v1"
 
 
 def test_an_unknown_name_says_so() -> None:

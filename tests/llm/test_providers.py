@@ -225,6 +225,14 @@ def test_a_connection_that_is_cut_in_mid_answer_says_so(server: OpenAIServer, di
     assert "closed the connection before its answer was complete" in why(server, dialect, cut)
 
 
+def test_a_stream_that_ends_in_mid_answer_says_so(server: OpenAIServer, dialect: Dialect) -> None:
+    events = dialect.events(["one ", "two ", "three ", "four"]).split("\n\n")
+    half = "".join(f"{event}\n\n" for event in events[: len(events) // 2]).encode()
+    server.script(Reply(half, events=half, headers={"content-type": "text/event-stream"}))
+    with pytest.raises(ModelUnavailable, match="closed the connection before its answer was complete"):
+        dialect.make(server).ask(HELLO, lambda _: None)
+
+
 def test_a_connection_that_is_cut_is_made_again(server: OpenAIServer, dialect: Dialect) -> None:
     server.script(replace(dialect.text("Hello! " * 100), cut=True), dialect.text("now"))
     assert dialect.make(server, max_retries=1).ask(HELLO).text == "now"

@@ -17,7 +17,7 @@ import pytest
 
 from llm.openai_server import SILENCE, OpenAIServer, Reply, answer, completion, failure, garbage
 from planai import Graph, LLMTaskWorker, Task
-from planai.errors import ModelError, ModelUnavailable, RunFailed
+from planai.errors import ConfigurationError, ModelError, ModelUnavailable, RunFailed
 from planai.llm.client import Answer, Message, Request
 from planai.llm.config import llm_from_config
 from planai.llm.loop import run, running_loop_thread
@@ -174,6 +174,33 @@ def test_a_key_that_no_header_can_carry_is_not_shown(monkeypatch: pytest.MonkeyP
 def test_a_model_does_not_show_its_key() -> None:
     assert KEY not in repr(llm_from_config("openai", "m", api_key=KEY))
     assert KEY not in repr(Describe(llm=llm_from_config("openai", "m", api_key=KEY)))
+
+
+def test_a_model_does_not_show_its_headers() -> None:
+    headers = {"extra_headers": {"Authorization": f"Bearer {KEY}"}}
+    for provider in ("openai", "groq:llama"):
+        assert KEY not in repr(llm_from_config(provider, "m", model_settings=headers))
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"http://me:{KEY}@127.0.0.1:9/v1"
+    with pytest.raises(ConfigurationError, match="has a name or a password in it") as caught:
+        llm_from_config("local", "m", base_url=url)
+    assert KEY not in str(caught.value)
+    made = llm_from_config("openai", "m", api_key=KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(ConfigurationError):
+        made.identity()
+
+
+def test_a_server_that_echoes_a_header_does_not_make_us_show_it(server: OpenAIServer) -> None:
+    server.script(failure(401, f"bad header Bearer {KEY}"))
+    worker = Describe(
+        llm=model("local", server.url), model_settings={"extra_headers": {"Authorization": f"Bearer {KEY}"}}
+    )
+    (failed,) = run_inline(worker, Place(name="Paris")).failures
+    assert "bad header" in str(failed.error)
+    assert KEY not in str(failed.error)
 
 
 def test_a_server_that_echoes_the_key_does_not_make_us_show_it(server: OpenAIServer) -> None:

@@ -299,6 +299,17 @@ def test_an_interrupt_holds_nobody_up(tmp_path: Path, steps: int) -> None:
 # ---- keys and people
 
 
+def test_no_key_in_a_body_is_written(server: OpenAIServer, tmp_path: Path) -> None:
+    secret = {"extra_body": {"api_key": "sk-body-0123456789", "guided": 1}}
+    run(make(server, tmp_path, llm=model(server, model_settings=secret)))
+    assert server.seen[0].body["api_key"] == "sk-body-0123456789"
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"sk-body" in file.read_bytes()]
+    run(make(server, tmp_path, llm=model(server, model_settings={"extra_body": {"api_key": "another", "guided": 1}})))
+    assert len(server.seen) == 1
+    run(make(server, tmp_path, llm=model(server, model_settings={"extra_body": {"guided": 2}})))
+    assert len(server.seen) == 2
+
+
 def test_no_key_is_written(server: OpenAIServer, tmp_path: Path) -> None:
     run(make(server, tmp_path, llm=model(server, api_key="sk-very-secret")))
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"sk-very-secret" in file.read_bytes()]

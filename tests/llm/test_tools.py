@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import json
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from planai import Tool, tool
 from planai.errors import ConfigurationError
+from planai.flow import go_along, go_through
 from planai.llm.client import ToolCall
 from planai.llm.tools import run_tool
 
@@ -44,7 +46,7 @@ def distance(start: Place, stops: list[str], unit: Unit = Unit.METRE, *, note: s
 
 
 def call(made: Tool, **arguments: Any) -> str:
-    return run_tool({made.name: made}, ToolCall("1", made.name, json.dumps(arguments)))
+    return go_through(run_tool({made.name: made}, ToolCall("1", made.name, json.dumps(arguments))))
 
 
 def test_the_schema_is_made_of_hints_and_docstring() -> None:
@@ -108,13 +110,36 @@ def test_mistakes_are_told_to_the_model(arguments: str, told: str) -> None:
             raise RuntimeError(word)
         return word
 
-    assert told in run_tool({"find": find}, ToolCall("1", "find", arguments))
+    assert told in go_through(run_tool({"find": find}, ToolCall("1", "find", arguments)))
 
 
 def test_an_unknown_tool_is_told_to_the_model() -> None:
-    assert "There is no tool 'gone'; there are: distance" in run_tool(
-        {"distance": distance}, ToolCall("1", "gone", "{}")
-    )
+    said = go_through(run_tool({"distance": distance}, ToolCall("1", "gone", "{}")))
+    assert "There is no tool 'gone'; there are: distance" in said
+
+
+def test_a_tool_may_be_async_wherever_the_model_is_asked() -> None:
+    @tool
+    async def find(word: str) -> str:
+        await asyncio.sleep(0)
+        if word == "boom":
+            raise RuntimeError(word)
+        return f"{word}!"
+
+    assert (call(find, word="a"), call(find, word="boom")) == ("a!", "'find' failed: RuntimeError: boom")
+    loops = []
+
+    @tool
+    async def where() -> str:
+        loops.append(asyncio.get_running_loop())
+        return "here"
+
+    async def ask() -> str:
+        loops.append(asyncio.get_running_loop())
+        return await go_along(run_tool({"where": where}, ToolCall("1", "where", "{}")))
+
+    assert asyncio.run(ask()) == "here"
+    assert loops[0] is loops[1]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Conversation(Generic[T]):
                 return outcome.value  # type: ignore[return-value]  # of an answer that has no problem
             results = []
             for call in calls:
-                text = yield Blocking(partial(run_tool, by_name, call))
+                text = yield from run_tool(by_name, call)
                 results.append(Message("tool", text, call=call))
             request = request.then(*results)
         raise InvalidAnswer(
@@ -239,6 +239,8 @@ class Conversation(Generic[T]):
                 f"{who} was cut off by its token limit after {answer.output_tokens} tokens: raise max_tokens; "
                 f"the answer began {answer.text[:_SHOWN]!r}"
             )
+        if answer.finish_reason == "error":
+            raise InvalidAnswer(f"{who} ended with an error; the answer began {answer.text[:_SHOWN]!r}")
         if answer.calls and not self.tools:
             raise InvalidAnswer(f"{who} calls the tool {answer.calls[0].name!r}, though there is none")
 

@@ -38,7 +38,7 @@ from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
 from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, cost_of, open_room
-from planai.llm.translate import answer_of
+from planai.llm.translate import answer_of, was_cut
 
 _FORMAT = "pydantic-ai 1"
 _PASSING = frozenset(
@@ -245,7 +245,7 @@ class CachedModel(WrapperModel):
 
     def _keep(self, key: str, messages: list[ModelMessage], response: ModelResponse, seconds: float) -> None:
         refused = (response.provider_details or {}).get("refusal") is not None
-        is_whole = bool(response.parts) and response.state == "complete" and not refused
+        is_whole = bool(response.parts) and response.state == "complete" and not refused and not was_cut(response)
         if self._mode() not in ("read_write", "refresh") or not is_whole:
             return
         if response.finish_reason is not None and response.finish_reason not in _DONE:

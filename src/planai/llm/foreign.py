@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class ForeignModel(Transported):
     """
 
     model: Any
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
     timeout: float = 600.0
     max_retries: int = 3
     prices: Mapping[str, Decimal] | None = None
@@ -47,7 +48,9 @@ class ForeignModel(Transported):
 
     def url(self) -> str | None:
         """Return where the model is served; None for where its provider does."""
-        return None if isinstance(self.model, str) else getattr(self.model, "base_url", None)
+        if isinstance(self.model, str):
+            return os.environ.get(f"{self.provider.partition('-')[0].upper()}_BASE_URL") or None
+        return getattr(self.model, "base_url", None)
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers: also the settings of the model object itself."""
@@ -63,8 +66,8 @@ class ForeignModel(Transported):
         return ()
 
     def find_key(self) -> str:
-        """Return nothing: the model object has its key."""
-        return ""
+        """Return the key that the client of a model object has, as far as it shows it: never to be shown further."""
+        return str(getattr(getattr(self.model, "client", None), "api_key", None) or "")
 
 
 def foreign(value: object) -> ForeignModel | None:

@@ -41,7 +41,12 @@ def cost_of_tokens(prices: Mapping[str, Decimal], *, tokens_in: int, tokens_out:
 
 
 def price_of(
-    provider: str, model_name: str, tokens_in: int, tokens_out: int, prices: Mapping[str, Decimal] | None = None
+    provider: str,
+    model_name: str,
+    tokens_in: int,
+    tokens_out: int,
+    prices: Mapping[str, Decimal] | None = None,
+    cached: int = 0,
 ) -> Decimal | None:
     """Return what tokens of a model would cost in US dollars; None where nobody knows.
 
@@ -54,12 +59,13 @@ def price_of(
         tokens_in: of the request.
         tokens_out: of the answer.
         prices: as `checked` returns them; None for the list of genai-prices.
+        cached: how many of `tokens_in` the provider had in a cache of its own.
     """
     if prices is not None:
-        return cost_of_tokens(prices, tokens_in=tokens_in, tokens_out=tokens_out)
+        return cost_of_tokens(prices, tokens_in=tokens_in, tokens_out=tokens_out, cached=cached)
     from genai_prices import Usage, calc_price  # noqa: PLC0415 - a quarter of a second of CPU
 
-    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=cached)
     try:
         return calc_price(usage, model_ref=model_name, provider_id=_LISTED.get(provider, provider)).total_price
     except (LookupError, ValueError):

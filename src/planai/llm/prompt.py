@@ -75,10 +75,13 @@ def correction(problem: str) -> str:
 def token_estimate(request: Request) -> int:
     """Return about how many tokens a request has: a quarter of its bytes, and a thousand for each picture.
 
+    The schema of the answer and the tools are a part of it.
+
     Each model counts in its own way; only the model itself could tell exactly.
     """
+    told = [*request.tools, *filter(None, [request.schema])]
     return sum(map(_tokens, request.messages)) + sum(
-        math.ceil(len(str(tool).encode()) / _BYTES_PER_TOKEN) for tool in request.tools
+        math.ceil(len(str(one).encode("utf-8", "surrogatepass")) / _BYTES_PER_TOKEN) for one in told
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from planai.errors import ModelUnavailable
+from planai.errors import ConfigurationError, ModelUnavailable
 from planai.llm.transported import Transported
 
 Api = Literal["chat", "responses"]
@@ -62,12 +62,12 @@ class RemoteModel(Transported):
 
     provider: str
     model_name: str
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key: str | None = field(default=None, repr=False)
     max_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
     timeout: float = 600.0
     max_retries: int = 3
     structured_outputs: bool = True
@@ -75,14 +75,27 @@ class RemoteModel(Transported):
     api: Api = "chat"
     prices: Mapping[str, Decimal] | None = None
 
+    def __post_init__(self) -> None:
+        self.url()
+
     def identity(self) -> Mapping[str, str | None]:
         """Return provider, model and server."""
         return {"provider": self.provider, "model": self.model_name, "base_url": self.url()}
 
     def url(self) -> str:
-        """Return where the model is served; a variable such as OPENAI_BASE_URL counts, too."""
+        """Return where the model is served; a variable such as OPENAI_BASE_URL counts, too.
+
+        Raises:
+            ConfigurationError: the address has a name and a password in it.
+        """
         server = SERVERS.get(self.provider, _OTHER)
-        return (self.base_url or os.environ.get(server.url_variable, "") or server.base_url).rstrip("/")
+        url = (self.base_url or os.environ.get(server.url_variable, "") or server.base_url).rstrip("/")
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ConfigurationError(
+                f"the base_url of {self.model_name!r} has a name or a password in it, which messages would show: "
+                'pass api_key, or model_settings={"extra_headers": {...}}'
+            )
+        return url
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import dropwhile
@@ -44,6 +45,10 @@ _IDLE = frozenset(
 )
 """Settings that change when, at what price or on whose account a model answers, but not what it says."""
 
+_BODY = "extra_body"
+_SECRET = re.compile(
+    r"(api[-_]?key|access[-_]?key|auth[-_]?token|access[-_]?token|secret|password|authorization)$", re.IGNORECASE
+)
 _HEADERS = "extra_headers"
 _TELLING_HEADERS = ("-beta", "-version")
 
@@ -71,6 +76,10 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'temperature': 0, 'extra_headers': {'openai-beta': 'v2'}}
     """
     found = {name: value for name, value in settings.items() if name not in _IDLE}
+    if isinstance(found.get(_BODY), Mapping):
+        body = {name: value for name, value in found.pop(_BODY).items() if name not in _IDLE}
+        told = {name: value for name, value in body.items() if not _SECRET.search(name)}
+        found |= {_BODY: told} if told else {}
     if _HEADERS in found:
         given = {name.lower(): value for name, value in (found.pop(_HEADERS) or {}).items()}
         told = {name: value for name, value in given.items() if name.endswith(_TELLING_HEADERS)}

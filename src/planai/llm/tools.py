@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from planai.cache.source import CodeIdentity
 from planai.errors import ConfigurationError
+from planai.executors.event_loop import shared_loop
+from planai.flow import Blocking, Flow
 from planai.llm.client import ToolCall, ToolSpec
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -30,8 +32,8 @@ class Tool:
         name: how the model calls it: letters, digits, ``_`` and ``-``.
         description: what it is for, told to the model.
         parameters: the JSON schema of its arguments.
-        func: what is called, with the arguments by name. What it returns is shown to the model: text as it is, a model
-            or plain data as JSON.
+        func: what is called, with the arguments by name; it may be ``async def``. What it returns is shown to the
+            model: text as it is, a model or plain data as JSON.
         strict: whether the provider is to hold the model to the schema.
         arguments: validates the arguments, where `tool` made the schema; None leaves that to `func`.
     """
@@ -51,7 +53,7 @@ class Tool:
         """Call the function, as if it were not wrapped."""
         return self.func(*args, **kwargs)
 
-    @functools.cached_property
+    @cached_property
     def code(self) -> CodeIdentity:
         """The identity of the code behind the tool, which decides what comes of a worker that has it."""
         module = getattr(self.func, "__module__", None) or __name__
@@ -122,11 +124,28 @@ def tool(
         ConfigurationError: a parameter has no name or no type that JSON could give it.
     """
     if function is None:
-        return functools.partial(_made, name=name, description=description, strict=strict)
+        return partial(_made, name=name, description=description, strict=strict)
     return _made(function, name=name, description=description, strict=strict)
 
 
-def run_tool(tools: dict[str, Tool], call: ToolCall) -> str:
+class Coming(Blocking):
+    """The step of waiting for what an async tool gives: in this thread, or on the event loop of who awaits it."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, pending: Awaitable[Any]) -> None:
+        self._pending = pending
+        super().__init__(lambda: shared_loop().wait_for(self._given()))
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait without holding a thread."""
+        return self._pending.__await__()
+
+    async def _given(self) -> Any:
+        return await self._pending
+
+
+def run_tool(tools: dict[str, Tool], call: ToolCall) -> Flow[str]:
     """Return what a call of a model gives, as the text that it is shown; what goes wrong is told to the model."""
     chosen = tools.get(call.name)
     if chosen is None:
@@ -135,7 +154,10 @@ def run_tool(tools: dict[str, Tool], call: ToolCall) -> str:
         arguments = json.loads(call.arguments or "{}")
         if not isinstance(arguments, dict):
             return f"The arguments of {call.name!r} have to be a JSON object."
-        return as_text(chosen.execute(**arguments))
+        result = yield Blocking(partial(chosen.execute, **arguments))
+        if isinstance(result, Awaitable):
+            result = yield Coming(result)
+        return as_text(result)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         return f"The arguments of {call.name!r} do not fit: {problems}"

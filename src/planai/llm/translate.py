@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 
@@ -26,6 +26,9 @@ from pydantic_ai.tools import ToolDefinition
 
 from planai.llm.client import Answer, Image, Message, Request, ToolCall
 from planai.llm.prices import cost_of_tokens
+
+_SAYING_WHY = ("anthropic", "google")
+"""Providers that say nothing besides at the end of a stream, but there why it ends."""
 
 
 def history_of(messages: Sequence[Message]) -> list[ModelMessage]:
@@ -67,12 +70,26 @@ def parameters_of(request: Request, model: Model, *, follows_schemas: bool) -> M
     )
 
 
-def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = None) -> Answer:
+def was_cut(response: ModelResponse) -> bool:
+    """Tell whether a stream has ended before the server said why: then its connection was closed in mid-answer."""
+    details = response.provider_details or {}
+    if details.get("finish_reason") or response.finish_reason not in (None, "stop"):
+        return False
+    return bool(details) or (response.provider_name or "").startswith(_SAYING_WHY)
+
+
+def answer_of(
+    response: ModelResponse,
+    prices: Mapping[str, Decimal] | None = None,
+    price: Callable[[int, int, int], Decimal | None] = lambda *_: None,
+) -> Answer:
     """Return what a model said.
 
     Args:
         response: the same in the words of pydantic-ai.
         prices: what its tokens cost; None for the list of genai-prices.
+        price: tells what tokens of the request, of the answer, and cached ones cost, where the list does not have the
+            name that the server gave the model.
 
     Raises:
         UnexpectedModelBehavior: it said nothing, and was not done either.
@@ -80,7 +97,7 @@ def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = No
     parts = response.parts
     if not parts and response.finish_reason is None:
         raise UnexpectedModelBehavior("there is neither an answer in it, nor a reason why there is none")
-    dollars = _dollars(response, prices)
+    dollars = _dollars(response, prices, price)
     calls = tuple(
         ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
         for part in parts
@@ -89,7 +106,7 @@ def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = No
     plain = all(isinstance(part, TextPart | ToolCallPart) for part in parts)
     return Answer(
         text=response.text or "",
-        finish_reason=response.finish_reason,
+        finish_reason=response.finish_reason or (response.provider_details or {}).get("finish_reason"),
         input_tokens=response.usage.input_tokens,
         output_tokens=response.usage.output_tokens,
         refusal=(response.provider_details or {}).get("refusal"),
@@ -102,7 +119,11 @@ def answer_of(response: ModelResponse, prices: Mapping[str, Decimal] | None = No
     )
 
 
-def _dollars(response: ModelResponse, prices: Mapping[str, Decimal] | None) -> Decimal | None:
+def _dollars(
+    response: ModelResponse,
+    prices: Mapping[str, Decimal] | None,
+    price: Callable[[int, int, int], Decimal | None],
+) -> Decimal | None:
     """Return what an answer cost in US dollars; None where nobody knows."""
     usage = response.usage
     if prices is not None:
@@ -112,7 +133,7 @@ def _dollars(response: ModelResponse, prices: Mapping[str, Decimal] | None) -> D
     try:
         return response.cost().total_price
     except (LookupError, AssertionError, ValueError):
-        return None
+        return price(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens)
 
 
 def _said(turn: Message) -> ModelResponse:

@@ -6,9 +6,8 @@ import asyncio
 import queue
 import random
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import copy_context
-from functools import partial
 from typing import Any, cast
 
 from pydantic_ai import ModelResponse, ModelSettings
@@ -35,7 +34,7 @@ from planai.llm.foreign import ForeignModel
 from planai.llm.loop import LoopThread, running_loop_thread, start
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
-from planai.llm.translate import answer_of, history_of, parameters_of
+from planai.llm.translate import answer_of, history_of, parameters_of, was_cut
 
 Described = RemoteModel | ForeignModel
 
@@ -61,32 +60,29 @@ def ask(model: Described, request: Request, on_chunk: OnChunk | None = None) -> 
     Raises:
         ModelUnavailable: the server cannot be reached, or answers with an error.
     """
-    try:
-        chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        future = start(_tried(model, request, None if on_chunk is None else chunks.put))
-        future.add_done_callback(lambda _: chunks.put(None))
-        return _awaited(future, chunks, on_chunk)
-    except ModelError:
-        raise
-    except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
-        # Not chained: the text of an error may hold the key, and a traceback would show it.
-        raise ModelUnavailable(_explained(error, model)) from None
+    chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    future = start(_told(model, request, None if on_chunk is None else chunks.put))
+    future.add_done_callback(lambda _: chunks.put(None))
+    return _awaited(future, chunks, on_chunk)
 
 
 async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
     """Do what `ask` does, for a program with an event loop of its own."""
-    loop, context = asyncio.get_running_loop(), copy_context()
-
-    def show(chunk: str) -> None:
-        if on_chunk is not None:
-            loop.call_soon_threadsafe(partial(on_chunk, chunk), context=context)
-
+    if on_chunk is None:
+        return await asyncio.wrap_future(start(_told(model, request)))
+    chunks: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    future = asyncio.wrap_future(
+        start(_told(model, request, lambda chunk: loop.call_soon_threadsafe(chunks.put_nowait, chunk)))
+    )
+    future.add_done_callback(lambda _: chunks.put_nowait(None))
     try:
-        return await asyncio.wrap_future(start(_tried(model, request, None if on_chunk is None else show)))
-    except ModelError:
+        while (chunk := await chunks.get()) is not None:
+            on_chunk(chunk)
+        return await future
+    except BaseException:
+        future.cancel()
         raise
-    except Exception as error:  # noqa: BLE001 - see `ask`
-        raise ModelUnavailable(_explained(error, model)) from None
 
 
 def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_chunk: OnChunk | None) -> Answer:
@@ -118,7 +114,18 @@ def _is_aborted() -> bool:
     return activation is not None and call is not None and call.id in activation.scope.aborted
 
 
-async def _tried(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+async def _told(model: Described, request: Request, on_chunk: Callable[[str], Any] | None = None) -> Answer:
+    """Ask, and say what went wrong in words that help."""
+    try:
+        return await _tried(model, request, on_chunk)
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
+        # Not chained: the text of an error may hold the key, and a traceback would show it.
+        raise ModelUnavailable(_explained(error, model, request)) from None
+
+
+async def _tried(model: Described, request: Request, on_chunk: Callable[[str], Any] | None = None) -> Answer:
     """Ask, and again after a pause where that may help."""
     bound = _bind(model)
     for tries in range(model.max_retries + 1):
@@ -126,7 +133,8 @@ async def _tried(model: Described, request: Request, on_chunk: OnChunk | None = 
             on_chunk("")
         try:
             async with asyncio.timeout(model.timeout):
-                return answer_of(await _asked(bound, model, request, on_chunk), model.prices)
+                response = await _asked(bound, model, request, on_chunk)
+                return answer_of(response, model.prices, model.dollars_for)
         except (ModelAPIError, TimeoutError) as error:
             pause = _pause(error, tries, model)
             if tries == model.max_retries or pause is None:
@@ -147,7 +155,9 @@ def _pause(error: Exception, tries: int, model: Described) -> float | None:
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**tries) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
 
 
-async def _asked(bound: Model, model: Described, request: Request, on_chunk: OnChunk | None) -> ModelResponse:
+async def _asked(
+    bound: Model, model: Described, request: Request, on_chunk: Callable[[str], Any] | None
+) -> ModelResponse:
     messages = history_of(request.messages)
     settings = cast("ModelSettings", {**_caching(model, request), **model.sent(), **request.settings})
     parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
@@ -161,7 +171,9 @@ async def _asked(bound: Model, model: Described, request: Request, on_chunk: OnC
                     on_chunk(text)
                 case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
                     on_chunk(text)
-        return response.get()
+    if was_cut(said := response.get()):
+        raise ModelConnectionError(model.model_name, "the stream ended before the server said why", phase="read")
+    return said
 
 
 def _caching(model: Described, request: Request) -> dict[str, Any]:
@@ -185,11 +197,11 @@ def _bind(model: Described) -> Model:
     return built.model
 
 
-def _explained(error: Exception, model: Described) -> str:
+def _explained(error: Exception, model: Described, request: Request) -> str:
     """Say what went wrong, and what to do."""
     who, cause = (
         f"{model.model_name!r} of {model.provider!r}",
-        f"({type(error).__name__}: {_without_key(error, model)})",
+        f"({type(error).__name__}: {_without_secrets(error, model.secrets(request))})",
     )
     where = model.url() or "its provider"
     match error:
@@ -211,7 +223,9 @@ def _explained(error: Exception, model: Described) -> str:
     )
 
 
-def _without_key(error: Exception, model: Described) -> str:
-    """Return the error's text; a server that echoes the key must not make us show it."""
-    key = model.find_key()
-    return str(error).replace(key, "***") if key else str(error)
+def _without_secrets(error: Exception, secrets: set[str]) -> str:
+    """Return the error's text; a server that echoes a key or a header must not make us show it."""
+    text = str(error)
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text

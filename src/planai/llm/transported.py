@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,6 +12,9 @@ from planai.errors import MissingDependency
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 from planai.llm.prices import price_of
+
+_SECRET_VARIABLES = ("_API_KEY", "_TOKEN", "_SECRET")
+_SHORTEST_SECRET = 8
 
 
 class Transported(Direct, ABC):
@@ -27,6 +31,10 @@ class Transported(Direct, ABC):
     prices: Mapping[str, Decimal] | None
 
     @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """Return the settings that change the answers."""
+
+    @abstractmethod
     def find_key(self) -> str:
         """Return the key to send; it is looked for before the client is loaded."""
 
@@ -40,9 +48,16 @@ class Transported(Direct, ABC):
         found: Answer = await self._transport().ask_async(self, request, on_chunk)
         return found
 
-    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal | None:
+    def dollars_for(self, tokens_in: int, tokens_out: int, cached: int = 0) -> Decimal | None:
         """Return what so many tokens would cost in US dollars; None where nobody knows."""
-        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices)
+        return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices, cached)
+
+    def secrets(self, request: Request) -> set[str]:
+        """Return what must not be shown, of what is sent: the key, headers, and what the environment calls a key."""
+        headers = ({**self.settings(), **request.settings}.get("extra_headers") or {}).values()
+        words = [word for value in headers for word in str(value).split()]
+        words += [value for name, value in os.environ.items() if name.endswith(_SECRET_VARIABLES)]
+        return {word for word in words if len(word) >= _SHORTEST_SECRET} | set(filter(None, [self.find_key()]))
 
     def _transport(self) -> Any:
         self.find_key()
