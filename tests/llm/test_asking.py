@@ -202,6 +202,28 @@ def test_what_another_model_said_is_kept_as_its_own(tmp_path: Path) -> None:
     assert run_inline(alone, Document(text="a")).outputs == [Analysis(insight="of the other")]
 
 
+def test_a_model_that_is_back_is_asked_again_and_the_other_one_is_not_paid_twice(tmp_path: Path) -> None:
+    gone = ModelUnavailable("gone")
+    own, other = ScriptedLLM([gone, gone, said("its own")], "m"), ScriptedLLM([said("of the other")], "there")
+    worker = Analyze(llm=own, fallback_llms=[other], cache_dir=tmp_path)
+    outputs = [run_inline(worker, Document(text="a")).outputs for _ in range(4)]
+    assert outputs == [[Analysis(insight=text)] for text in (*["of the other"] * 2, *["its own"] * 2)]
+    assert (len(own.requests), len(other.requests)) == (3, 1)
+
+
+def test_a_replay_finds_what_another_model_said(tmp_path: Path) -> None:
+    models = ScriptedLLM([ModelUnavailable("gone")], "m"), ScriptedLLM([said("of the other")], "there")
+
+    def worker(**settings: Any) -> Analyze:
+        return Analyze(llm=models[0], fallback_llms=[models[1]], cache_dir=tmp_path, **settings)
+
+    run_inline(worker(), Document(text="a"))
+    replayed = run_inline(worker(cache_mode="replay"), Document(text="a"), Document(text="b"))
+    assert replayed.outputs == [Analysis(insight="of the other")]
+    assert "asks 'm' what is not recorded" in str(replayed.failures[0].error)
+    assert [len(one.requests) for one in models] == [1, 1]
+
+
 # ---- streams
 
 
@@ -238,6 +260,38 @@ def test_a_replayed_answer_streams_too(tmp_path: Path) -> None:
     results = [run_inline(worker, Document(text="a")) for worker in workers]
     assert [result.cache_hits for result in results] == [0, 1]
     assert workers[0].shown() == workers[1].shown() == '{"insight": "x"}'
+
+
+def test_a_replayed_answer_after_tools_streams_what_was_streamed(tmp_path: Path) -> None:
+    first = Answer("Let me look.", "tool_call", calls=calls("look_up", word="a").calls)
+    script = [first, Answer('{"no": "insight"}'), said("x")]
+    workers = [Streaming(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path) for _ in range(2)]
+    results = [run_inline(worker, Document(text="a")) for worker in workers]
+    assert [result.cache_hits for result in results] == [0, 1]
+    assert workers[1].shown() == 'Let me look.{"insight": "x"}'
+    assert used == ["a"]
+
+
+def test_a_replayed_answer_streams_what_was_put_right(tmp_path: Path) -> None:
+    class Strict(Streaming):
+        cache_name = "strict"
+
+        def extra_validation(self, response: Analysis, input_task: Document) -> str | None:
+            return "say y" if response.insight == "x" else None
+
+    run_inline(Analyze(llm=ScriptedLLM([said("x")]), cache_dir=tmp_path), Document(text="a"))
+    workers = [Strict(llm=ScriptedLLM([said("y")]), cache_dir=tmp_path) for _ in range(2)]
+    for worker in workers:
+        run_inline(worker, Document(text="a"))
+    assert workers[1]._chunks == ['{"insight": "x"}', "", '{"insight": "y"}']
+
+
+def test_a_replayed_answer_streams_what_was_made_of_it_where_the_response_is_gone(tmp_path: Path) -> None:
+    workers = [Streaming(llm=ScriptedLLM([said("x")]), cache_dir=tmp_path) for _ in range(2)]
+    run_inline(workers[0], Document(text="a"))
+    workers[0].response_room().cache.clear()
+    run_inline(workers[1], Document(text="a"))
+    assert workers[1].shown() == '{"insight":"x"}'
 
 
 def test_an_empty_piece_says_that_the_answer_begins_anew(tmp_path: Path) -> None:

@@ -400,3 +400,42 @@ def test_the_answer_of_a_model_is_replayed_without_it(project: Project, monkeypa
     publishes = "    def post_process(self, response, input_task):\n        self.publish_work(response, input_task)"
     project.edit("test_shop.py", "output_types = [Analysis]", f"output_types = [Analysis]\n{publishes}")
     assert project.pytest().outcomes == {"passed": 1}
+
+
+def test_pruning_leaves_what_a_model_said_after_tools(project: Project) -> None:
+    project.write(
+        "test_shop.py",
+        """
+        import pytest
+        from planai import CachedLLMTaskWorker, Task, tool
+        from planai.llm.client import Answer, ToolCall
+        from planai.testing import ScriptedLLM, run_inline
+
+        class Document(Task):
+            text: str
+
+        class Analysis(Task):
+            insight: str
+
+        @tool
+        def count(word: str) -> int:
+            return len(word)
+
+        class Analyze(CachedLLMTaskWorker):
+            prompt = "Analyze it."
+            llm_input_type = Document
+            output_types = [Analysis]
+            tools = [count]
+
+        @pytest.mark.planai_cache("fixtures/rates")
+        def test_analysis():
+            calls = Answer("", "tool_call", calls=(ToolCall("c1", "count", '{"word": "a"}'),))
+            llm = ScriptedLLM([calls, Analysis(insight="it is short")])
+            assert run_inline(Analyze(llm=llm), Document(text="a")).outputs == [Analysis(insight="it is short")]
+        """,
+    )
+    assert project.pytest("--planai-record").outcomes == {"passed": 1}
+    names = project.files()
+    assert len(names) == len({"profile", "answer", "response", "response after tools"})
+    assert project.pytest("--planai-prune").outcomes == {"passed": 1}
+    assert project.files() == names

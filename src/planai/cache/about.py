@@ -38,6 +38,7 @@ class About(NamedTuple):
         reads: what the computation looked up in its input's provenance, as (what, digest of what it found).
         kind: ``answer``, or ``question`` for what only tells which reads decide; a question has the id of the answers
             that it leads to, and no value to show.
+        responses: keys of what models have said, in the space `RESPONSES`, of which this was made, in order.
     """
 
     id: str
@@ -49,6 +50,7 @@ class About(NamedTuple):
     outputs: list[str] = []
     reads: list[tuple[str, str]] = []
     kind: str = "answer"
+    responses: list[str] = []
 
     def dump(self) -> bytes:
         """Return it as JSON, without what is empty."""
@@ -106,13 +108,14 @@ _TEXT = frozenset({str})
 
 def _is_sound(about: About) -> bool:
     """Tell whether everything is of the kind that it should be; at once, since there may be many."""
-    name, profile, parts, kind_of_input, fields, sources, outputs, reads, kind = about
+    name, profile, parts, kind_of_input, fields, sources, outputs, reads, kind, responses = about
     return (
         type(parts) is type(fields) is dict
-        and type(sources) is type(outputs) is list
+        and type(sources) is type(outputs) is type(responses) is list
         and _TEXT.issuperset(
             map(type, [name, profile, kind_of_input, kind, *parts.values(), *fields.values(), *sources, *outputs])
         )
+        and _TEXT.issuperset(map(type, responses))
         and (not reads or (type(reads) is list and all(map(_is_pair, reads))))
     )
 

@@ -19,12 +19,14 @@ class Hit(NamedTuple):
         cost: what it took to compute at first.
         stale: whether it is older than its time to live, though young enough to be served.
         reads: the look-ups in the provenance that led to it.
+        about: how it came about; see `About`.
     """
 
     value: Any
     cost: Cost = Cost()
     stale: bool = False
     reads: tuple[str, ...] = ()
+    about: bytes = b""
 
 
 class Limits(NamedTuple):

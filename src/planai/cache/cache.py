@@ -148,7 +148,7 @@ class Cache(MutableMapping[str, Any]):
             if repair:
                 self._quarantine(key, record, error)
             return None, DAMAGED
-        return Hit(value, record.cost, record.stale_at is not None and now >= record.stale_at, reads), ""
+        return Hit(value, record.cost, record.stale_at is not None and now >= record.stale_at, reads, record.about), ""
 
     def keep(self, key: str, answer: Answer) -> int:
         """Store an answer, and return its size in bytes; 0 when that was not possible."""

@@ -178,7 +178,8 @@ class StoringTaskWorker(ConfiguredTaskWorker):
         tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
         outputs = [qualified(type(one)) for one in tasks]
         shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
-        return About(*self.about_answer(key, task)[:6], outputs, shown).dump()
+        notes = getattr(self._own_activation_(), "notes", {})
+        return About(*self.about_answer(key, task)[:6], outputs, shown, responses=notes.get("responses", [])).dump()
 
     def _keep_profile_(self, task: Task | None) -> None:
         """Store the profile beside the worker's answers, once in each run."""

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from planai.bills import Bills
 from planai.cost import FREE, Cost
-from planai.errors import InvalidAnswer, ModelUnavailable, RequestTooLong
+from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, RequestTooLong
 from planai.flow import Blocking, Flow, Until
 from planai.llm.budget import Budget
 from planai.llm.client import LLM, Answer, Message, OnChunk, Request
@@ -82,10 +82,6 @@ class Keeper:
         yield from ()
         return None
 
-    def look(self, llm: LLM, request: Request) -> Said | None:
-        """Return what was said to `request` before, if anything was; nothing has to follow."""
-        return None
-
     def keep(self, llm: LLM, request: Request, said: Said) -> None:
         """Keep what was said; it was found to be valid."""
 
@@ -130,6 +126,7 @@ class Conversation(Generic[T]):
         Raises:
             InvalidAnswer: the model refused, was cut off, called tools without end, or gave no valid answer.
             ModelUnavailable: none of the models could be asked.
+            CacheMiss: in the mode ``replay``, nothing is kept of any of them.
         """
         by_name = {tool.name: tool for tool in self.tools}
         for _ in range(1 + self.tool_rounds):
@@ -150,15 +147,20 @@ class Conversation(Generic[T]):
     def _round(self, request: Request) -> Flow[tuple[LLM, Request, Outcome[T]]]:
         """Return the request with a valid answer at its end: of the first model that can be asked."""
         problems: list[str] = []
+        missing: list[CacheMiss] = []
         for llm in self.models:
             try:
                 found = yield from self._valid(llm, request)
+            except CacheMiss as miss:  # in a replay: another model may have stood in when this was recorded
+                missing.append(miss)
             except ModelUnavailable as error:
                 if len(self.models) == 1:
                     raise
                 problems.append(str(error))
             else:
                 return llm, *found
+        if missing:
+            raise missing[0]
         raise ModelUnavailable("no model is available: " + "; ".join(problems))
 
     def _valid(self, llm: LLM, request: Request) -> Flow[tuple[Request, Outcome[T]]]:

@@ -8,13 +8,17 @@ from typing import Any
 
 from pydantic import Field
 
-from planai.cache.answer import Limits
+from planai.cache.about import load_about
+from planai.cache.answer import Hit, Limits
 from planai.cache.canonical import canonical, digest
 from planai.cache.opening import override
 from planai.cache.source import code_of_model
+from planai.cache.store import CacheMode
 from planai.cache.worker import CachedTaskWorker
-from planai.call import current_activation, need_activation
+from planai.call import Activation, current_activation, need_activation
+from planai.events import Output
 from planai.llm.asking import Keeper, Said, show_in_pieces
+from planai.llm.client import LLM, Answer
 from planai.llm.request_key import Asked, deciding, told, whose
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
 from planai.llm.worker import LLMTaskWorker
@@ -74,23 +78,42 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
     def _replay_(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, if there is one; where the worker streams, what was said is shown once more.
 
-        In a test with recordings, that of the response is used, too: the next edit of what is made of it asks for it.
+        In a test with recordings, those of the responses are used, too: the next edit of what is made of them asks for
+        them.
         """
         found = super()._replay_(key, waited=waited)
         if found and (self.stream or override() is not None):
             activation = need_activation("a call")
-            task = activation.tasks[0]
-            said = self.response_keeper(task).look(self.llm, self.request_for(task))
+            rounds = self._rounds_behind_(activation)
             if self.stream:
-                self._stream_replayed_(said, [output.task for output in activation.outputs])
+                self._stream_replayed_(rounds, [output.task for output in activation.outputs])
         return found
 
-    def _stream_replayed_(self, said: Said | None, outputs: list[Task]) -> None:
-        """Show the response behind an answer the way it came; after calls of tools, what the answer is instead."""
-        if said is None or said.last.calls:
+    def _rounds_behind_(self, activation: Activation) -> list[Said | None]:
+        """Return what was said in the rounds that a replayed answer was made of, as far as it is kept."""
+        keeper = self._responses_(activation.tasks[0], self.cache_mode_now())
+        hit: Hit | None = activation.notes.get("hit")
+        about = None if hit is None else load_about(hit.about)
+        return [] if about is None else [keeper.look(key) for key in about.responses]
+
+    def _stream_replayed_(self, rounds: list[Said | None], outputs: list[Task]) -> None:
+        """Show the responses behind an answer the way they came; where they are gone, what was made of them."""
+        said = [one.last for one in rounds if one is not None]
+        if not said or len(said) < len(rounds):
             show_in_pieces("\n".join(output.model_dump_json() for output in outputs), self.handle_stream)
-        else:
-            show_in_pieces(said.last.text, self.handle_stream)
+            return
+        for number, turn in enumerate(said, 1):
+            show_in_pieces(turn.text, self.handle_stream)
+            if number < len(said) and not turn.calls:  # it was not valid, and another one was asked for
+                self.handle_stream("")
+
+    def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
+        """Store what was published, unless another model has stood in: this one is asked again when it is there.
+
+        What the other one said is kept as its own, and costs nothing for as long as it stands in.
+        """
+        if not need_activation("a call").notes.get("stood in"):
+            super()._keep_outputs_(key, outputs)
 
     # ---- the response level
 
@@ -99,11 +122,29 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         """Whether a replay may compute: over responses that were kept, Python may run as it likes."""
         return True
 
+    def note_spending(self, llm: LLM, answer: Answer) -> None:
+        """Let the present call have cost what an answer did, whichever model it is of."""
+        self._note_who_answers_(llm)
+        super().note_spending(llm, answer)
+
+    def note_found(self, llm: LLM, said: Said) -> None:
+        """Let the present call have saved what was kept, whichever model it is of."""
+        self._note_who_answers_(llm)
+        super().note_found(llm, said)
+
+    def _note_who_answers_(self, llm: LLM) -> None:
+        activation = current_activation()
+        if activation is not None and llm is not self.llm:
+            activation.notes["stood in"] = True
+
     def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says is kept, beside what the worker publishes."""
         mode = self.cache_mode_now()
-        if mode == "off" or not self.should_cache(task):
-            return Keeper()
+        return Keeper() if mode == "off" or not self.should_cache(task) else self._responses_(task, mode)
+
+    def _responses_(self, task: Any, mode: CacheMode) -> Responses:
+        activation = current_activation()
+        notes = {} if activation is None or activation.worker is not self else activation.notes
         return Responses(
             room=self.response_room(),
             mode=mode,
@@ -112,6 +153,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             ttl=self.cache_age_limit(task),
             refreshed=self._refreshed_(),
             kept=self._limit_responses_,
+            heard=notes.setdefault("responses", []).append,
             occasion=self._occasion_of_(task),
         )
 

@@ -115,6 +115,7 @@ class Responses(Keeper):
         ttl: seconds after which a response is asked for again; None for never.
         refreshed: keys of what was said since the caller began, which the mode ``refresh`` need not ask for again.
         kept: is called with the size of each response that was stored.
+        heard: is called with the key of each response, found or stored.
         occasion: tells for what a question is asked. At a temperature above 0, what is said on one occasion is no
             answer on another: several samples stay several.
     """
@@ -126,6 +127,7 @@ class Responses(Keeper):
     ttl: float | None = None
     refreshed: set[str] = field(default_factory=set)
     kept: Callable[[int], None] = lambda _: None
+    heard: Callable[[str], None] = lambda _: None
     occasion: Callable[[], str] = lambda: ""
     _began: dict[str, float] = field(default_factory=dict)
     _owned: set[str] = field(default_factory=set)
@@ -152,11 +154,13 @@ class Responses(Keeper):
                 break
             yield Until(partial(self.room.flights.when_over, name))
             said = yield Blocking(partial(self._look, key))
+        if said is not None:
+            self.heard(key)
         return said
 
-    def look(self, llm: LLM, request: Request) -> Said | None:
-        """Return what was said to `request` before, if anything was."""
-        return self._look(self.key(llm, request))
+    def look(self, key: str) -> Said | None:
+        """Return what is kept at `key`, if anything is."""
+        return self._look(key)
 
     def keep(self, llm: LLM, request: Request, said: Said) -> None:
         """Store what was said."""
@@ -172,6 +176,7 @@ class Responses(Keeper):
         if size:
             self.refreshed.add(key)
             self.kept(size)
+            self.heard(key)
 
     def end(self, llm: LLM, request: Request) -> None:
         """Let those look who wait."""
