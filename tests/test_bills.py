@@ -13,7 +13,15 @@ from llm.workers import Analysis, Analyze, Document, make, model
 from planai import Graph, LLMTaskWorker, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.errors import BudgetExceeded, ConfigurationError
-from planai.testing import run_inline
+from planai.llm.client import Answer as ModelAnswer
+from planai.llm.client import ToolCall
+from planai.testing import ScriptedLLM, run_inline
+
+
+def look_up(word: str) -> str:
+    """Look a word up."""
+    return f"{word}!"
+
 
 PRICES = {"input": 1_000_000, "output": 0}  # a dollar for each token of a request: 11 for each answer of the server
 
@@ -81,7 +89,26 @@ def test_spent_and_saved_are_never_mixed(server: OpenAIServer, tmp_path: Path) -
     assert (first.bill.saved.dollars, first.cache.saved.dollars) == (0, 0)
     assert (edited.bill.spent, edited.bill.saved.dollars) == (Usage(), 11)
     assert (edited.cache.spent.dollars, edited.cache.saved.dollars) == (0, 11)
-    assert (again.bill.spent, again.bill.saved.dollars, again.cache.saved.dollars) == (Usage(), 0, 11)
+    assert (again.bill.spent, again.bill.saved.dollars, again.cache.saved.dollars) == (Usage(), 11, 11)
+    assert edited.bill.saved == again.bill.saved == first.bill.spent  # tokens of each kind, and the date of the prices
+
+
+def test_rounds_and_answers_that_were_put_right_are_all_saved(tmp_path: Path) -> None:
+    script = [
+        ModelAnswer("", "tool_call", 10, 1, dollars=Decimal(1), calls=(ToolCall("c1", "look_up", '{"word": "a"}'),)),
+        ModelAnswer('{"no": "insight"}', "stop", 20, 2, dollars=Decimal(2), cached_tokens=5, priced="2026-01-31"),
+        ModelAnswer('{"insight": "x"}', "stop", 30, 3),
+    ]
+    bills = [
+        run_inline(Analyze(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path), Document(text="a")).bill
+        for _ in range(2)
+    ]
+    assert bills[0].spent == bills[1].saved == Usage(3, 60, 6, 5, Decimal(3), 1, "2026-01-31")
+    assert bills[0].saved == bills[1].spent == Usage()
+    assert str(bills[1]) == (
+        "0 answers, 0 + 0 tokens, $0.0000; "
+        "saved: 3 answers, 60 (5 cached) + 6 tokens, $3.0000, and 1 answers of unknown price"
+    )
 
 
 # ---- the limit

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import NamedTuple
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
-from planai.cost import FREE, Cost
 from planai.errors import BudgetExceeded
 
 _NOTHING = Decimal(0)
@@ -47,6 +46,33 @@ class Usage(NamedTuple):
             max(self.priced, other.priced),
         )
 
+    def __str__(self) -> str:
+        cached = f" ({self.cached_tokens} cached)" if self.cached_tokens else ""
+        text = f"{self.answers} answers, {self.input_tokens}{cached} + {self.output_tokens} tokens, ${self.dollars:.4f}"
+        return text + (f", and {self.unpriced} answers of unknown price" if self.unpriced else "")
+
+    def as_texts(self) -> dict[str, str]:
+        """Return it as plain texts, without what is nothing.
+
+        >>> usage = Usage(1, 11, 7, dollars=Decimal("0.02"))
+        >>> usage.as_texts()
+        {'answers': '1', 'input_tokens': '11', 'output_tokens': '7', 'dollars': '0.02'}
+        >>> usage_of_texts(usage.as_texts()) == usage
+        True
+        """
+        return {name: str(value) for name, value in self._asdict().items() if value}
+
+
+def usage_of_texts(texts: Mapping[str, str]) -> Usage:
+    """Return what `Usage.as_texts` has given; nothing for what is no such thing."""
+    try:
+        return Usage(**{name: _READ[name](text) for name, text in texts.items()})
+    except (KeyError, ValueError, InvalidOperation):
+        return Usage()
+
+
+_READ: dict[str, Callable[[str], Any]] = dict.fromkeys(Usage._fields, int) | {"dollars": Decimal, "priced": str}
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
@@ -54,21 +80,19 @@ class Bill:
 
     Attributes:
         spent: what was paid for in this run.
-        saved: what kept responses took at first, which did not have to be asked for again. What whole answers of
-            workers saved is counted by `RunCache.saved`.
+        saved: what answers of models took at first that did not have to be paid for again: those that were kept, and
+            those of which kept answers of workers were made.
     """
 
     spent: Usage = field(default_factory=Usage)
-    saved: Cost = FREE
+    saved: Usage = field(default_factory=Usage)
 
     def plus(self, other: Bill) -> Bill:
         """Return the sum of both."""
         return Bill(self.spent.plus(other.spent), self.saved.plus(other.saved))
 
     def __str__(self) -> str:
-        spent = self.spent
-        text = f"{spent.answers} answers, {spent.input_tokens} + {spent.output_tokens} tokens, ${spent.dollars:.4f}"
-        return text + (f", and {spent.unpriced} answers of unknown price" if spent.unpriced else "")
+        return f"{self.spent}" + (f"; saved: {self.saved}" if self.saved.answers else "")
 
 
 @dataclass(slots=True)
@@ -89,9 +113,9 @@ class Bills:
         """Add what an answer took."""
         self._add(worker, Bill(spent=usage))
 
-    def save(self, worker: str, cost: Cost) -> None:
+    def save(self, worker: str, usage: Usage) -> None:
         """Add what was kept, and did not have to be asked for."""
-        self._add(worker, Bill(saved=cost))
+        self._add(worker, Bill(saved=usage))
 
     def by_worker(self) -> dict[str, Bill]:
         """Return the bill of each worker that has one."""

@@ -39,6 +39,7 @@ class About(NamedTuple):
         kind: ``answer``, or ``question`` for what only tells which reads decide; a question has the id of the answers
             that it leads to, and no value to show.
         responses: keys of what models have said, in the space `RESPONSES`, of which this was made, in order.
+        usage: what that took; see `planai.bills.Usage`.
     """
 
     id: str
@@ -51,6 +52,7 @@ class About(NamedTuple):
     reads: list[tuple[str, str]] = []
     kind: str = "answer"
     responses: list[str] = []
+    usage: dict[str, str] = {}
 
     def dump(self) -> bytes:
         """Return it as JSON, without what is empty."""
@@ -108,14 +110,14 @@ _TEXT = frozenset({str})
 
 def _is_sound(about: About) -> bool:
     """Tell whether everything is of the kind that it should be; at once, since there may be many."""
-    name, profile, parts, kind_of_input, fields, sources, outputs, reads, kind, responses = about
+    name, profile, parts, kind_of_input, fields, sources, outputs, reads, kind, responses, usage = about
     return (
-        type(parts) is type(fields) is dict
+        type(parts) is type(fields) is type(usage) is dict
         and type(sources) is type(outputs) is type(responses) is list
         and _TEXT.issuperset(
             map(type, [name, profile, kind_of_input, kind, *parts.values(), *fields.values(), *sources, *outputs])
         )
-        and _TEXT.issuperset(map(type, responses))
+        and _TEXT.issuperset(map(type, [*responses, *usage.values()]))
         and (not reads or (type(reads) is list and all(map(_is_pair, reads))))
     )
 

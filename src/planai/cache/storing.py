@@ -179,7 +179,8 @@ class StoringTaskWorker(ConfiguredTaskWorker):
         outputs = [qualified(type(one)) for one in tasks]
         shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
         notes = getattr(self._own_activation_(), "notes", {})
-        return About(*self.about_answer(key, task)[:6], outputs, shown, responses=notes.get("responses", [])).dump()
+        models = {name: notes[name] for name in ("responses", "usage") if name in notes}
+        return About(*self.about_answer(key, task)[:6], outputs, shown, **models).dump()
 
     def _keep_profile_(self, task: Task | None) -> None:
         """Store the profile beside the worker's answers, once in each run."""

@@ -86,7 +86,7 @@ def _show(report: Report) -> None:
     ]
     render.table(["variant", "score", "", "change"], rows, right=["variant", "score"])
     render.say()
-    render.say(f"spent now: {report.bill}; paid for before: ${report.bill.saved.dollars:.4f}")
+    render.say(f"spent now: {report.bill.spent}; paid for before: {report.bill.saved}")
     if report.ended:
         render.tell(f"planai: {report.ended}")
     for line in (report.diff() or "the prompt as it was is the best").splitlines():

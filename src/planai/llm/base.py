@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from planai.bills import Bills
+from planai.bills import Bills, Usage
 from planai.call import Activation, current_activation
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
-from planai.llm.budget import Budget, usage_of
+from planai.llm.budget import Budget, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.prompt import SYSTEM
@@ -127,7 +127,13 @@ class BaseLLMTaskWorker(TaskWorker):
         activation = current_activation()
         if activation is not None:
             activation.found = activation.found.plus(said.cost)
-            activation.scope.bills.save(self._name_on_bill_(activation), said.cost)
+            self.note_saving(usage_of_all(said.answers))
+
+    def note_saving(self, usage: Usage) -> None:
+        """Let the present call have saved what answers took at first."""
+        activation = current_activation()
+        if activation is not None:
+            activation.scope.bills.save(self._name_on_bill_(activation), usage)
 
     def _name_on_bill_(self, activation: Activation) -> str:
         return self.name if activation.call is None else activation.call.worker

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import reduce
 
 from planai.bills import Bills, Usage
 from planai.errors import ConfigurationError
@@ -27,6 +28,11 @@ def usage_of(answer: Answer) -> Usage:
         unpriced=int(answer.dollars is None),
         priced=answer.priced,
     )
+
+
+def usage_of_all(answers: Iterable[Answer]) -> Usage:
+    """Return what several answers took."""
+    return reduce(Usage.plus, map(usage_of, answers), Usage())
 
 
 class Budget:

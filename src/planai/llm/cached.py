@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from pydantic import Field
 
-from planai.cache.about import load_about
+from planai.bills import usage_of_texts
+from planai.cache.about import About, load_about
 from planai.cache.answer import Hit, Limits
 from planai.cache.canonical import canonical, digest
 from planai.cache.opening import override
 from planai.cache.source import code_of_model
 from planai.cache.store import CacheMode
 from planai.cache.worker import CachedTaskWorker
-from planai.call import Activation, current_activation, need_activation
+from planai.call import current_activation, need_activation
 from planai.events import Output
 from planai.llm.asking import Keeper, Said, show_in_pieces
+from planai.llm.budget import usage_of_all
 from planai.llm.client import LLM, Answer
 from planai.llm.request_key import Asked, deciding, told, whose
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
@@ -82,19 +84,19 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
         them.
         """
         found = super()._replay_(key, waited=waited)
-        if found and (self.stream or override() is not None):
-            activation = need_activation("a call")
-            rounds = self._rounds_behind_(activation)
+        if not found:
+            return False
+        activation = need_activation("a call")
+        hit: Hit | None = activation.notes.get("hit")
+        about = load_about(b"" if hit is None else hit.about) or About("")
+        if about.usage:
+            self.note_saving(usage_of_texts(about.usage))
+        if self.stream or override() is not None:
+            keeper = self._responses_(activation.tasks[0], self.cache_mode_now())
+            rounds = [keeper.look(one) for one in about.responses]
             if self.stream:
                 self._stream_replayed_(rounds, [output.task for output in activation.outputs])
-        return found
-
-    def _rounds_behind_(self, activation: Activation) -> list[Said | None]:
-        """Return what was said in the rounds that a replayed answer was made of, as far as it is kept."""
-        keeper = self._responses_(activation.tasks[0], self.cache_mode_now())
-        hit: Hit | None = activation.notes.get("hit")
-        about = None if hit is None else load_about(hit.about)
-        return [] if about is None else [keeper.look(key) for key in about.responses]
+        return True
 
     def _stream_replayed_(self, rounds: list[Said | None], outputs: list[Task]) -> None:
         """Show the responses behind an answer the way they came; where they are gone, what was made of them."""
@@ -124,17 +126,21 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
 
     def note_spending(self, llm: LLM, answer: Answer) -> None:
         """Let the present call have cost what an answer did, whichever model it is of."""
-        self._note_who_answers_(llm)
+        self._note_answers_(llm, [answer])
         super().note_spending(llm, answer)
 
     def note_found(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept, whichever model it is of."""
-        self._note_who_answers_(llm)
+        self._note_answers_(llm, said.answers)
         super().note_found(llm, said)
 
-    def _note_who_answers_(self, llm: LLM) -> None:
+    def _note_answers_(self, llm: LLM, answers: Sequence[Answer]) -> None:
         activation = current_activation()
-        if activation is not None and llm is not self.llm:
+        if activation is None:
+            return
+        usage = usage_of_all(answers).plus(usage_of_texts(activation.notes.get("usage", {})))
+        activation.notes["usage"] = usage.as_texts()
+        if llm is not self.llm:
             activation.notes["stood in"] = True
 
     def response_keeper(self, task: Any) -> Keeper:

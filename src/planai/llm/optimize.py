@@ -22,7 +22,7 @@ from planai.bills import Bill, Bills
 from planai.errors import BudgetExceeded, ConfigurationError, InvalidAnswer
 from planai.flow import go_through
 from planai.llm.asking import Conversation, Outcome, Said
-from planai.llm.budget import Budget, usage_of
+from planai.llm.budget import Budget, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import between_markers
 from planai.llm.responses import SPACE, KeptRound, Responses, Room, owned_by
@@ -232,7 +232,7 @@ class Optimizer:
             self.limit.spend(_OWNER, usage_of(answer))
 
         def find(_: LLM, said: Said) -> None:
-            self.limit.save(_OWNER, said.cost)
+            self.limit.save(_OWNER, usage_of_all(said.answers))
 
         return Conversation(
             who=self.worker.name,
