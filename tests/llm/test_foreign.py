@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from pydantic_ai import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -16,11 +17,13 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from llm.openai_server import OpenAIServer, failure
 from llm.workers import Analysis, Analyze, Document
 from planai import CachedLLMTaskWorker, llm_from_config, tool
+from planai.cache.about import QUARANTINE
 from planai.errors import ModelUnavailable
 from planai.llm import CachedModel
 from planai.llm.client import Message, Request
 from planai.llm.foreign import ForeignModel
 from planai.testing import run_inline
+from planai.testing.fixtures import FixtureStore
 
 HELLO = Request((Message("user", "Hello?"),))
 
@@ -33,7 +36,8 @@ def model(*said: Any, name: str = "function") -> FunctionModel:
         line = next(lines)
         if isinstance(line, Exception):
             raise line
-        return ModelResponse(parts=[line if not isinstance(line, str) else TextPart(line)])
+        parts = line if isinstance(line, list) else [TextPart(line) if isinstance(line, str) else line]
+        return ModelResponse(parts=parts)
 
     return FunctionModel(answer, model_name=name)
 
@@ -54,6 +58,26 @@ def test_a_model_object_answers(tmp_path: Path) -> None:
     assert run(worker).outputs == [Analysis(insight="x")]
     again = Analyze(llm=model(), tools=[look_up], cache_dir=tmp_path, cache_name="another")
     assert run(again).outputs == [Analysis(insight="x")]
+
+
+@pytest.mark.parametrize("damaged", ["[{}]", "[", '[{"parts": [], "kind": "request"}]'])
+def test_thoughts_that_were_damaged_are_asked_for_again(tmp_path: Path, damaged: str) -> None:
+    said = ([ThinkingPart("Hm."), ToolCallPart("look_up", {"word": "a"}, "c1")], '{"insight": "x"}')
+
+    def worker(*lines: Any, name: str) -> Analyze:
+        return Analyze(llm=model(*lines), tools=[look_up], cache_store=FixtureStore(tmp_path), cache_name=name)
+
+    assert run(worker(*said, name="a")).ok
+    assert run(worker(name="b")).ok
+    (file,) = [file for file in tmp_path.rglob("*.json") if "Hm." in file.read_text()]
+    content = json.loads(file.read_text())
+    (turn,) = content["answer"]["v"]["said"]
+    turn["v"]["native"] = damaged
+    file.write_text(json.dumps(content))
+    again = worker(*said, name="c")
+    assert run(again).ok
+    assert len(FixtureStore(tmp_path).scan(QUARANTINE)) == 1
+    assert run(worker(name="d")).ok
 
 
 def test_model_objects_are_told_apart_by_what_they_are(tmp_path: Path) -> None:

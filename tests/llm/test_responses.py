@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -362,3 +364,26 @@ def test_a_miss_in_a_replay_says_what_is_recorded_instead(server: OpenAIServer, 
     assert "    -Analyze it.\n    +Analyze it\n    +well." in text
     (nothing,) = run(make(server, tmp_path / "empty", cache_mode="replay")).failures
     assert str(nothing.error).endswith("nothing is recorded at all")
+
+
+def test_loading_the_client_is_no_part_of_what_an_answer_takes(server: OpenAIServer, tmp_path: Path) -> None:
+    script = f"""
+import sys, time
+import subprocess
+import sys
+from pathlib import Path
+sys.path[:0] = {sys.path!r}
+from llm.workers import Analyze, Document
+from planai import llm_from_config
+from planai.testing import run_inline
+
+began = time.perf_counter()
+worker = Analyze(llm=llm_from_config("local", "m", base_url={server.url!r}), cache_dir={str(tmp_path)!r})
+assert run_inline(worker, Document(text="a")).ok
+took = time.perf_counter() - began
+(kept,), (said,) = worker.get_cache().notes(worker.cache_space), worker.response_room().cache.notes(SPACE)
+print(took, kept.cost.seconds, said.cost.seconds)
+""".replace("from planai.testing", "from planai.llm.responses import SPACE\nfrom planai.testing")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    took, kept, said = map(float, done.stdout.split())
+    assert 0 < said <= kept < took / 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cache.samples import about, profile
 from planai import CachedTaskWorker, Task
-from planai.cache.about import PROFILES
+from planai.cache.about import PROFILES, QUARANTINE
 from planai.cache.bundle import Bundle, Published
 from planai.cache.codec import Codec
 from planai.cache.opening import overriding
@@ -133,6 +133,15 @@ def test_records_are_listed_and_removed(folder: Path) -> None:
     assert store.delete("s", ["a", "c"]) == 1
     assert store.delete("s") == 1
     assert [info.space for info in store.scan()] == ["t"]
+
+
+def test_what_is_written_beside_a_damaged_record_may_be_any_text(folder: Path) -> None:
+    store = FixtureStore(folder)
+    store.put(QUARANTINE, "s\nk", Record(b"payload", 0.0, about=b"it was damaged"))
+    found = FixtureStore(folder).get(QUARANTINE, "s\nk")
+    assert found is not None
+    assert (found.payload, found.about) == (b"payload", b"it was damaged")
+    assert [info.about for info in store.scan(QUARANTINE)] == [b"it was damaged"]
 
 
 def test_nothing_is_evicted(folder: Path) -> None:

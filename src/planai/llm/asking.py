@@ -6,8 +6,9 @@ model with what is wrong with it, within the round. The results of tools begin a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -103,6 +104,7 @@ class Conversation(Generic[T]):
         keeper: where rounds are kept.
         spend: is told of each answer that was paid for.
         find: is told of each answer that was kept.
+        spare: is told of seconds that another answer would not take.
         budget: who says whether an answer may be paid for.
         on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
             before is void.
@@ -117,6 +119,7 @@ class Conversation(Generic[T]):
     keeper: Keeper = field(default_factory=Keeper)
     spend: Callable[[LLM, Answer], None] = lambda _, __: None
     find: Callable[[LLM, Said], None] = lambda _, __: None
+    spare: Callable[[float], None] = lambda _: None
     budget: Budget = field(default_factory=lambda: Budget(Bills()))
     on_chunk: OnChunk | None = None
 
@@ -211,11 +214,20 @@ class Conversation(Generic[T]):
         while not self.budget.reserve(dollars, llm):
             yield Until(self.budget.when_released)
         try:
+            yield from self._prepared(llm)
+            began = time.perf_counter()
             answer: Answer = yield Ask(llm, request, self.on_chunk)
             self.spend(llm, answer)
         finally:
             self.budget.release(dollars)
-        return answer
+        return replace(answer, seconds=time.perf_counter() - began)
+
+    def _prepared(self, llm: LLM) -> Flow[None]:
+        """Let a model get ready: once in a process, which is no part of what an answer takes."""
+        if not getattr(llm, "is_ready", True):
+            began = time.perf_counter()
+            yield Blocking(llm.prepare)  # type: ignore[attr-defined]  # of one that can be unready
+            self.spare(time.perf_counter() - began)
 
     def _judged(self, turn: Message) -> Outcome[T]:
         return Outcome(None) if turn.calls else self.accept(turn.text)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from planai.bills import Bills, Usage
 from planai.call import Activation, current_activation
+from planai.cost import Cost
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
 from planai.llm.budget import Budget, usage_of, usage_of_all
@@ -106,6 +107,7 @@ class BaseLLMTaskWorker(TaskWorker):
             keeper=self.response_keeper(task),
             spend=self.note_spending,
             find=self.note_found,
+            spare=self.note_spare_time,
             budget=Budget(Bills() if activation is None else activation.scope.bills),
             on_chunk=self.handle_stream if self.stream else None,
         )
@@ -128,6 +130,12 @@ class BaseLLMTaskWorker(TaskWorker):
         if activation is not None:
             activation.found = activation.found.plus(said.cost)
             self.note_saving(usage_of_all(said.answers))
+
+    def note_spare_time(self, seconds: float) -> None:
+        """Let the present call have taken less time than it did: another one would not take so long."""
+        activation = current_activation()
+        if activation is not None:
+            activation.cost = activation.cost.plus(Cost(-seconds))
 
     def note_saving(self, usage: Usage) -> None:
         """Let the present call have saved what answers took at first."""

@@ -137,6 +137,7 @@ class Answer:
         model: what the provider calls the model that answered; empty where it does not say.
         priced: the date of the prices, as ``"2026-01-31"``; empty without any.
         native: see `Message`.
+        seconds: how long it took, as who asked has found.
     """
 
     text: str
@@ -150,6 +151,7 @@ class Answer:
     model: str = ""
     priced: str = ""
     native: str = ""
+    seconds: float = 0.0
 
     def as_turn(self) -> Message:
         """Return the answer as a turn of the conversation."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -11,7 +10,7 @@ from difflib import unified_diff
 from functools import partial
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from planai.cache.about import RESPONSES, About, load_about
 from planai.cache.answer import Answer as KeptAnswer
@@ -51,6 +50,16 @@ class KeptTurn(BaseModel):
     calls: list[KeptCall] = []
     native: str = ""
     images: list[str] = []
+
+    @field_validator("native")
+    @classmethod
+    def _has_to_be_a_turn(cls, native: str) -> str:
+        """Refuse what a model could not be told again: then the entry is damaged, and as good as none."""
+        if native:
+            from planai.llm.translate import spoken  # noqa: PLC0415 - a second of CPU, for thoughts before tools alone
+
+            spoken(native)
+        return native
 
 
 class KeptUsage(BaseModel):
@@ -129,7 +138,6 @@ class Responses(Keeper):
     kept: Callable[[int], None] = lambda _: None
     heard: Callable[[str], None] = lambda _: None
     occasion: Callable[[], str] = lambda: ""
-    _began: dict[str, float] = field(default_factory=dict)
     _owned: set[str] = field(default_factory=set)
 
     def begin(self, llm: LLM, request: Request) -> Flow[Said | None]:
@@ -167,7 +175,7 @@ class Responses(Keeper):
         key = self.key(llm, request)
         if self.mode not in ("read_write", "refresh"):
             return
-        seconds = time.perf_counter() - self._began.get(key, time.perf_counter())
+        seconds = sum(answer.seconds for answer in said.answers)
         about = About(_id(key), fields=shown(llm, request, self.asked) | ({_OWNER: self.owner} if self.owner else {}))
         answer = KeptAnswer(
             _round(request, said), self.ttl, cost=cost_of(said.answers, seconds), about=about.dump(), id=about.id
@@ -220,14 +228,12 @@ class Responses(Keeper):
         said = self._look(key) if self._may_be_there(key) else None  # stored since, by who asked meanwhile
         if said is not None:
             self._end(key)
-        self._began[key] = time.perf_counter()
         return said
 
     def _may_be_there(self, key: str) -> bool:
         return self.mode != "refresh" and self.room.cache.peek(key, ttl=self.ttl)[0] is not None
 
     def _end(self, key: str) -> None:
-        self._began.pop(key, None)
         if key in self._owned:
             self._owned.discard(key)
             self.room.flights.end(f"{SPACE}\0{key}")

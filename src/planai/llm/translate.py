@@ -136,12 +136,22 @@ def _dollars(
         return price(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens)
 
 
+def spoken(native: str) -> ModelResponse:
+    """Return what a model said, of the form in which `Answer.native` has it.
+
+    Raises:
+        ValueError: it is damaged, or of a version of pydantic-ai that wrote it otherwise.
+    """
+    found = ModelMessagesTypeAdapter.validate_json(native)
+    if len(found) != 1 or not isinstance(found[0], ModelResponse):
+        raise ValueError("this is no turn of a model")
+    return found[0]
+
+
 def _said(turn: Message) -> ModelResponse:
     """Return what a model said, with its thoughts where there were any: some providers want them back with tools."""
     if turn.native:
-        found = ModelMessagesTypeAdapter.validate_json(turn.native)[0]
-        if isinstance(found, ModelResponse):
-            return found
+        return spoken(turn.native)
     texts = [TextPart(turn.text)] if turn.text or not turn.calls else []
     return ModelResponse(parts=[*texts, *(ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls)])
 

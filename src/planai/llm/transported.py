@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,6 +14,7 @@ from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 from planai.llm.prices import price_of
 
+_TRANSPORT = "planai.llm.transport"
 _SECRET_VARIABLES = ("_API_KEY", "_TOKEN", "_SECRET")
 _SHORTEST_SECRET = 8
 
@@ -37,6 +39,20 @@ class Transported(Direct, ABC):
     @abstractmethod
     def find_key(self) -> str:
         """Return the key to send; it is looked for before the client is loaded."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the client library is loaded, which takes a second or more."""
+        return _TRANSPORT in sys.modules
+
+    def prepare(self) -> None:
+        """Load the client library.
+
+        Raises:
+            ModelUnavailable: there is no key to ask with.
+            MissingDependency: it is not installed.
+        """
+        self._transport()
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Ask the model, on the event loop that all models share."""

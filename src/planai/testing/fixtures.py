@@ -50,13 +50,13 @@ class FixtureStore:
             content = self._files.content(space, key)
         if content is None:
             return None
-        return Record(_payload(content), _EPOCH, about=json.dumps(content.get("about") or {}).encode())
+        return Record(_payload(content), _EPOCH, about=_about(content))
 
     def put(self, space: str, key: str, record: Record, generation: int | None = None) -> bool:
         """Write the record, whole or not at all."""
         content: dict[str, Any] = {"space": space, "key": key, **_written(record.payload)}
         if record.about:
-            content["about"] = json.loads(record.about)
+            content |= _told_beside(record.about)
         with self._lock:
             early = self._early.pop(key, []) if space.startswith(PROFILES) else []
             if early:
@@ -167,5 +167,18 @@ def _payload(content: dict[str, Any]) -> bytes:
 
 
 def _info(content: dict[str, Any]) -> Info:
-    about = json.dumps(content.get("about") or {}).encode()
-    return Info(content["space"], content["key"], _EPOCH, _EPOCH, None, len(_payload(content)), 0, FREE, about)
+    size = len(_payload(content))
+    return Info(content["space"], content["key"], _EPOCH, _EPOCH, None, size, 0, FREE, _about(content))
+
+
+def _told_beside(about: bytes) -> dict[str, Any]:
+    """Return what is written beside a record: how it came about, or, of a damaged one, why it was set aside."""
+    try:
+        return {"about": dict(json.loads(about))}
+    except (ValueError, TypeError):
+        return {"note": about.decode("utf-8", "replace")}
+
+
+def _about(content: dict[str, Any]) -> bytes:
+    note = content.get("note")
+    return json.dumps(content.get("about") or {}).encode() if note is None else str(note).encode()
