@@ -232,8 +232,21 @@ def test_modes(server: OpenAIServer, tmp_path: Path) -> None:
 
     assert [once("read_only"), once("read_write"), once("replay")] == ["answer 1", "answer 2", "answer 2"]
     assert [once("off"), once("refresh"), once("replay")] == ["answer 3", "answer 4", "answer 4"]
-    with pytest.raises(CacheMiss, match="'gpt-4o' is asked what is not recorded"):
-        once("replay", "Something else?")
+
+
+def test_a_miss_in_a_replay_shows_the_nearest_recording(server: OpenAIServer, tmp_path: Path) -> None:
+    ask(CachedModel(wrapped(server), tmp_path), "The capital\nof France?")
+    ask(CachedModel(wrapped(server), tmp_path), "Something else?")
+    model = CachedModel(wrapped(server), tmp_path, mode="replay")
+    with pytest.raises(CacheMiss) as caught:
+        ask(model, "The capital\nof Spain?")
+    text = str(caught.value)
+    assert "'gpt-4o' is asked what is not recorded, and the mode is 'replay'; the nearest recording is" in text
+    assert text.endswith("    -of France?\n    +of Spain?")
+    with pytest.raises(CacheMiss, match=r"  temperature: None -> 0\.5$"):
+        ask(model, "Something else?", temperature=0.5)
+    with pytest.raises(CacheMiss, match="nothing is recorded at all"):
+        ask(CachedModel(wrapped(server), tmp_path / "empty", mode="replay"))
 
 
 def test_an_expired_answer_is_asked_for_again(server: OpenAIServer, tmp_path: Path) -> None:

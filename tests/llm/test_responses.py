@@ -366,6 +366,19 @@ def test_a_miss_in_a_replay_says_what_is_recorded_instead(server: OpenAIServer, 
     assert str(nothing.error).endswith("nothing is recorded at all")
 
 
+def test_the_nearest_recording_is_the_one_whose_text_is_most_alike(server: OpenAIServer, tmp_path: Path) -> None:
+    run(make(server, tmp_path), "a", "b", "c")
+    (failed,) = run(make(server, tmp_path, prompt="Analyze it well.", cache_mode="replay"), "b").failures
+    changed = [line.strip() for line in str(failed.error).splitlines() if line.startswith(("    -", "    +"))]
+    assert changed == ["--- recorded", "+++ asked", "-Analyze it.", "+Analyze it well."]
+    (failed,) = run(make(server, tmp_path, cache_mode="replay", output_types=[Renamed]), "b").failures
+    assert "answer: " in str(failed.error)
+
+
+class Renamed(Task):
+    insight: str
+
+
 def test_loading_the_client_is_no_part_of_what_an_answer_takes(server: OpenAIServer, tmp_path: Path) -> None:
     script = f"""
 import sys, time

@@ -26,37 +26,23 @@ from pydantic_ai.models import (
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.usage import RequestUsage
 
-from planai.cache.about import RESPONSES, About
+from planai.cache.about import RESPONSES, About, load_about
 from planai.cache.answer import Answer
 from planai.cache.canonical import canonical, digest
 from planai.cache.counters import CacheStats
 from planai.cache.opening import StoreName, override
-from planai.cache.shown import short_text
 from planai.cache.store import CacheMode, Store
 from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
+from planai.llm.missing import Recording, explain_missing
+from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, cost_of, open_room
 from planai.llm.translate import answer_of, was_cut
 
 _FORMAT = "pydantic-ai 1"
-_PASSING = frozenset(
-    {
-        "conversation_id",
-        "failed_attempts",
-        "history_digest",
-        "metadata",
-        "model_id",
-        "provider_response_id",
-        "run_id",
-        "timestamp",
-        "usage",
-        "workspace_ref",
-    }
-)
-"""Fields of messages that no model is told."""
-_PASSING_IN_PARTS = frozenset({"metadata", "timestamp"})
+_COMPARED = 200
 _DONE = frozenset({"stop", "tool_call"})
 _asked_here: ContextVar[frozenset[str]] = ContextVar("asked_here", default=frozenset())
 """The keys that the present code has asked for: it would wait for itself."""
@@ -124,13 +110,13 @@ class CachedModel(WrapperModel):
         key = "" if self._mode() == "off" else self._key(*asked)
         if not key or key in _asked_here.get():
             return await super().request(*asked)
-        found = await go_along(self._begin(key))
+        found = await go_along(self._begin(key, *asked))
         if found is not None:
             return found
         with self._asking(key):
             began = time.perf_counter()
             response = await super().request(*asked)
-            await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
+            await Blocking(partial(self._keep, key, asked, response, time.perf_counter() - began))
         return response
 
     @asynccontextmanager
@@ -148,7 +134,7 @@ class CachedModel(WrapperModel):
             async with super().request_stream(*asked, run_context) as stream:
                 yield stream
             return
-        found = await go_along(self._begin(key))
+        found = await go_along(self._begin(key, *asked))
         if found is not None:
             yield CompletedStreamedResponse(
                 found, model_request_parameters=model_request_parameters, replay_events=True
@@ -159,7 +145,7 @@ class CachedModel(WrapperModel):
             async with super().request_stream(*asked, run_context) as stream:
                 yield stream
                 response = stream.get()
-            await Blocking(partial(self._keep, key, messages, response, time.perf_counter() - began))
+            await Blocking(partial(self._keep, key, asked, response, time.perf_counter() - began))
 
     # ---- inside
 
@@ -180,14 +166,14 @@ class CachedModel(WrapperModel):
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> str:
         told = {
-            "messages": in_order(_plain(messages)),
+            "messages": in_order(plain(messages)),
             "parameters": in_order(_parameters.dump_python(parameters, mode="json", fallback=str)),
             "settings": deciding({**(self.settings or {}), **(settings or {})}),
             "model": [self.system, self.model_name, self.base_url],
         }
         return digest(_FORMAT.encode(), canonical(told, "the request"), canonical(whose(self._asked)))
 
-    def _begin(self, key: str) -> Flow[ModelResponse | None]:
+    def _begin(self, key: str, *asked: Any) -> Flow[ModelResponse | None]:
         """Return what is kept; None when it is to be asked, and then `_end` has to follow."""
         name = f"{RESPONSES}\0{key}"
         while True:
@@ -195,10 +181,7 @@ class CachedModel(WrapperModel):
             if found is not None:
                 return found
             if self._mode() == "replay":
-                raise CacheMiss(
-                    f"{self.model_name!r} is asked what is not recorded, and the mode is 'replay': record it with "
-                    "the mode 'refresh', or 'read_write'"
-                )
+                raise CacheMiss((yield Blocking(partial(self._explain, *asked))))
             if self._room.flights.begin(name):
                 break
             yield Until(partial(self._room.flights.when_over, name))
@@ -228,6 +211,26 @@ class CachedModel(WrapperModel):
             _asked_here.set(here)
             self._end(key)
 
+    def _explain(
+        self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
+    ) -> str:
+        """Return why there is no answer to a request: the nearest that there is, and what differs."""
+        return explain_missing(
+            f"{self.model_name!r} is asked what is not recorded, and the mode is 'replay'",
+            About("", fields=shown(self, self._asked, messages, settings, parameters)),
+            lines_of(plain(messages[-1:])),
+            [
+                Recording(about, partial(self._lines_of, info.key))
+                for info in self._room.cache.notes(RESPONSES, _COMPARED)
+                if (about := load_about(info.about)) and TEXT in about.fields
+            ],
+            TEXT,
+        )
+
+    def _lines_of(self, key: str) -> list[str]:
+        hit = self._room.cache.peek(key)[0]
+        return lines_of(hit.value["asked"]) if hit is not None and isinstance(hit.value, dict) else []
+
     def _end(self, key: str) -> None:
         self._room.flights.end(f"{RESPONSES}\0{key}")
 
@@ -243,31 +246,18 @@ class CachedModel(WrapperModel):
             return None
         return dataclasses.replace(response, usage=RequestUsage()) if isinstance(response, ModelResponse) else None
 
-    def _keep(self, key: str, messages: list[ModelMessage], response: ModelResponse, seconds: float) -> None:
+    def _keep(self, key: str, asked: tuple[Any, ...], response: ModelResponse, seconds: float) -> None:
         refused = (response.provider_details or {}).get("refusal") is not None
         is_whole = bool(response.parts) and response.state == "complete" and not refused and not was_cut(response)
         if self._mode() not in ("read_write", "refresh") or not is_whole:
             return
         if response.finish_reason is not None and response.finish_reason not in _DONE:
             return
-        (plain,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
-        told = _plain(messages[-1:])
+        (said,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
+        told = plain(asked[0][-1:])
         name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        about = About(name, fields={"model": self.model_name, "asked": short_text(told)})
+        about = About(name, fields=shown(self, self._asked, *asked))
         cost = cost_of([answer_of(response)], seconds)
-        value = {"asked": told, "response": plain}
+        value = {"asked": told, "response": said}
         if self._room.cache.keep(key, Answer(value, self._ttl, cost=cost, about=about.dump(), id=name)):
             self._refreshed.add(key)
-
-
-def _plain(messages: list[ModelMessage]) -> list[dict[str, Any]]:
-    """Return messages as plain data, without what differs from time to time though the same is said."""
-    dumped = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
-    return [
-        {**_without(_PASSING, message), "parts": [_without(_PASSING_IN_PARTS, part) for part in message["parts"]]}
-        for message in dumped
-    ]
-
-
-def _without(names: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in names}

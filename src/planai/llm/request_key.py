@@ -49,6 +49,9 @@ _BODY = "extra_body"
 _SECRET = re.compile(
     r"(api[-_]?key|access[-_]?key|auth[-_]?token|access[-_]?token|secret|password|authorization)$", re.IGNORECASE
 )
+ANSWER = "answer"
+"""What the form of the answer is called in `shown`; in the space of responses, only those of workers have it."""
+
 _HEADERS = "extra_headers"
 _TELLING_HEADERS = ("-beta", "-version")
 
@@ -138,7 +141,7 @@ def shown(llm: LLM, request: Request, asked: Asked) -> dict[str, str]:
     """Return a request as short texts, for people."""
     fields: dict[str, Any] = {f"{message.role} prompt": message.text for message in request.messages}
     fields["model"] = ":".join(filter(None, (llm.identity().get("provider"), llm.model_name)))
-    fields["answer"] = request.schema_name if request.schema is not None else "free text"
+    fields[ANSWER] = request.schema_name if request.schema is not None else "free text"
     fields |= deciding({**llm.settings(), **request.settings})
     fields |= {"tools": [tool.name for tool in request.tools]} if request.tools else {}
     fields |= {name: value for name, value in (("cache_scope", asked.scope), ("sample", asked.sample)) if value}

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from difflib import unified_diff
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from planai.cache.about import RESPONSES, About, load_about
 from planai.cache.answer import Answer as KeptAnswer
 from planai.cache.cache import Cache
 from planai.cache.codec import Codec
-from planai.cache.explain import nearest
 from planai.cache.flight import Flights
 from planai.cache.opening import StoreName, open_flights, open_store, override
 from planai.cache.store import CacheMode, Info, Store
@@ -25,7 +23,8 @@ from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until
 from planai.llm.asking import Keeper, Said
 from planai.llm.client import LLM, Answer, Message, Request, ToolCall
-from planai.llm.request_key import Asked, key_of_request, shown
+from planai.llm.missing import Recording, explain_missing
+from planai.llm.request_key import ANSWER, Asked, key_of_request, shown
 
 SPACE = RESPONSES
 """What the responses of all models are called in stores, where the answers of workers have the worker's name."""
@@ -199,19 +198,18 @@ class Responses(Keeper):
 
     def explain(self, llm: LLM, request: Request) -> str:
         """Return why there is no response to a request: the nearest that there is, and what differs."""
-        about = About("", fields=shown(llm, request, self.asked))
         who = f"{self.owner!r} asks {llm.model_name!r}" if self.owner else f"{llm.model_name!r} is asked"
-        head = f"{who} what is not recorded, and the mode is 'replay'"
-        known = {found.id: info for info in self.room.cache.notes(SPACE, _COMPARED) if (found := _plain_about(info))}
-        near = nearest(about, ((_plain_about(info) or about, None) for info in known.values()))
-        if near is None:
-            return f"{head}; nothing is recorded at all"
-        hit = self.room.cache.peek(known[near.about.id].key)[0]
-        earlier = hit.value.asked if hit is not None and isinstance(hit.value, KeptRound) else []
-        diff = _diff(earlier, request)
-        fields = [item for item in near.differences if item.part == "field"]
-        lines = [f"  {one.name}: {one.old} -> {one.new}" for one in fields if not (diff and one.name == "user prompt")]
-        return "\n".join([f"{head}; the nearest recording is {near.about.id}:", *lines, *diff])
+        return explain_missing(
+            f"{who} what is not recorded, and the mode is 'replay'",
+            About("", fields=shown(llm, request, self.asked)),
+            _lines(_round(request, Said(())).asked),
+            [
+                Recording(about, partial(self._lines_of, info.key))
+                for info in self.room.cache.notes(SPACE, _COMPARED)
+                if (about := _plain_about(info)) and ANSWER in about.fields
+            ],
+            "user prompt",
+        )
 
     # ---- inside
 
@@ -232,6 +230,10 @@ class Responses(Keeper):
 
     def _may_be_there(self, key: str) -> bool:
         return self.mode != "refresh" and self.room.cache.peek(key, ttl=self.ttl)[0] is not None
+
+    def _lines_of(self, key: str) -> list[str]:
+        hit = self.room.cache.peek(key)[0]
+        return _lines(hit.value.asked) if hit is not None and isinstance(hit.value, KeptRound) else []
 
     def _end(self, key: str) -> None:
         if key in self._owned:
@@ -316,11 +318,8 @@ def _plain_about(info: Info) -> About | None:
     return about and about._replace(fields={name: text for name, text in about.fields.items() if name != _OWNER})
 
 
-def _diff(earlier: list[KeptTurn], request: Request) -> list[str]:
-    """Return what differs in the text that a model is told."""
-    old = [line for turn in earlier for line in turn.text.splitlines()]
-    new = [line for turn in _round(request, Said(())).asked for line in turn.text.splitlines()]
-    return [f"    {line}" for line in list(unified_diff(old, new, "recorded", "asked", lineterm="", n=0))]
+def _lines(turns: list[KeptTurn]) -> list[str]:
+    return [line for turn in turns for line in turn.text.splitlines()]
 
 
 def _id(key: str) -> str:
