@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,7 @@ def test_any_name_will_do_with_an_address() -> None:
     assert model.variables() == ()
 
 
-@pytest.mark.parametrize("host", ["http://10.0.0.5:11434", "http://10.0.0.5:11434/"])
+@pytest.mark.parametrize("host", ["http://10.0.0.5:11434", "http://10.0.0.5:11434/", "10.0.0.5:11434"])
 def test_ollama_is_found_by_its_host(host: str) -> None:
     assert remote("ollama", host=host).base_url == "http://10.0.0.5:11434/v1"
 
@@ -58,6 +60,27 @@ def test_only_settings_that_were_given_count() -> None:
     assert llm_from_config("openai", "m").settings() == {"structured_outputs": True}
     given = llm_from_config("openai", "m", max_tokens=5, temperature=0.0, seed=0, structured_outputs=False)
     assert given.settings() == {"max_tokens": 5, "temperature": 0.0, "seed": 0, "structured_outputs": False}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"temperature": "hot"}, "temperature is 'hot'"),
+        ({"timeout": 0}, "timeout is 0: pass seconds"),
+        ({"max_retries": -1}, "max_retries is -1"),
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"openai_api": "old"}, "pass 'chat' or 'responses'"),
+        ({"base_url": "localhost:8000/v1"}, "begin it with http://"),
+        ({"model_name": ""}, "which model of 'openai'"),
+        ({"prices": {"in": 1}}, "prices has in: pass US dollars"),
+        ({"prices": {"input": -1, "output": 1}}, "the price of 'input' is -1"),
+        ({"prices": {"input": 1, "output": "dear"}}, "the price of 'output' is 'dear'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        llm_from_config(**{"provider": "openai", "model_name": "m", **wrong})
 
 
 def test_time_outs_and_keys_do_not_count() -> None:

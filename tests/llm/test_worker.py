@@ -12,7 +12,7 @@ from llm.openai_server import OpenAIServer, answer, completion, failure
 from planai import BaseLLMTaskWorker, Graph, LLMTaskWorker, Task, llm_from_config
 from planai.errors import ConfigurationError, InvalidAnswer, OutsideCallError, WiringError
 from planai.llm.prompt import SYSTEM
-from planai.testing import run_inline
+from planai.testing import ScriptedLLM, run_inline
 
 
 class Document(Task):
@@ -257,6 +257,16 @@ def test_a_prompt_is_needed(server: OpenAIServer) -> None:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(ValidationError, match="llm"):
         Sort(llm="gpt-4")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"tools": ["look"]}, "tools has 'look'"), ({"fallback_llms": ScriptedLLM([])}, "fallback_llms is a ScriptedLLM")],
+    ids=["tools", "fallback_llms"],
+)
+def test_what_is_no_list_of_tools_or_models_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Sort(**{"llm": ScriptedLLM([]), **wrong})
 
 
 def test_workers_with_a_model_are_limited_together(server: OpenAIServer) -> None:

@@ -57,13 +57,18 @@ class BaseLLMTaskWorker(TaskWorker):
     @field_validator("fallback_llms", mode="before")
     @classmethod
     def _have_to_be_models_(cls, models: Any) -> list[LLM]:
+        if not hasattr(models, "__iter__"):
+            raise ValueError(f"fallback_llms is a {type(models).__name__}: pass a list of models")
         return [as_llm(llm) for llm in models]
 
     @field_validator("tools", mode="before")
     @classmethod
     def _may_be_functions_(cls, tools: Any) -> list[Tool] | None:
-        if tools is not None and not isinstance(tools, list | tuple):
-            raise ValueError(f"tools is a {type(tools).__name__}: pass a list of functions or Tools")
+        wrong = (
+            tools if not isinstance(tools, list | tuple) else next((one for one in tools if not callable(one)), None)
+        )
+        if wrong is not None:
+            raise ValueError(f"tools has {wrong!r}: pass a list of functions or Tools")
         return None if tools is None else [one if isinstance(one, Tool) else tool(one) for one in tools]
 
     # ---- what subclasses may override

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM
@@ -71,7 +71,8 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
             pass: nothing is logged, workers have the cache, and `max_tool_rounds`.
 
     Raises:
-        ConfigurationError: the provider is not known, and there is no `base_url`; or `prices` are none.
+        ConfigurationError: the provider is not known, and there is no `base_url`; or a parameter, named in the message,
+            is none that can be meant.
     """
     if not without_effect.keys() <= _WITHOUT_EFFECT:
         unknown = ", ".join(sorted(without_effect.keys() - _WITHOUT_EFFECT))
@@ -80,6 +81,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         raise ConfigurationError(
             "planai opens no tunnels: run `ssh -L 11434:localhost:11434 user@host`, and use the provider 'ollama'"
         )
+    _require_sense(max_tokens, temperature, timeout, max_retries, openai_api, base_url)
     if provider == "embedded":
         return _embedded(model_name, max_tokens, temperature, seed)
     if provider == "offline":
@@ -96,8 +98,10 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
             f"there is no provider {provider!r}: choose one of {known}, pass base_url for a server that speaks "
             "OpenAI's protocol, or write 'provider:model' for one that pydantic-ai knows"
         )
+    if not model_name:
+        raise ConfigurationError(f"which model of {provider!r}? pass model_name")
     if host is not None and base_url is None:
-        base_url = host.rstrip("/") + "/v1"
+        base_url = (host if "://" in host else f"http://{host}").rstrip("/") + "/v1"
     return RemoteModel(
         provider=provider,
         model_name=model_name,
@@ -114,6 +118,31 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         api=openai_api,
         prices=checked(prices),
     )
+
+
+def _require_sense(
+    max_tokens: Any, temperature: Any, timeout: Any, max_retries: Any, openai_api: Any, url: Any
+) -> None:
+    rules: tuple[tuple[str, Any, bool, str], ...] = (
+        ("max_tokens", max_tokens, max_tokens is None or _is_number(max_tokens, 1), "pass 1 or more, or None"),
+        ("temperature", temperature, temperature is None or _is_number(temperature, 0), "pass 0 or more, or None"),
+        ("timeout", timeout, _is_number(timeout, 0) and timeout > 0, "pass seconds, more than 0"),
+        ("max_retries", max_retries, _is_number(max_retries, 0), "pass 0 or more"),
+        ("openai_api", openai_api, openai_api in get_args(Api), "pass 'chat' or 'responses'"),
+        (
+            "base_url",
+            url,
+            url is None or str(url).startswith(("http://", "https://")),
+            "begin it with http:// or https://",
+        ),
+    )
+    for name, value, is_right, advice in rules:
+        if not is_right:
+            raise ConfigurationError(f"{name} is {value!r}: {advice}")
+
+
+def _is_number(value: Any, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
 
 
 def _embedded(model_name: str, max_tokens: int | None, temperature: float | None, seed: int | None) -> EmbeddedModel:

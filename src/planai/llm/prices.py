@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from planai.errors import ConfigurationError
 
 _MILLION = Decimal(1_000_000)
+_ADVICE = 'pass US dollars per million tokens, as in prices={"input": 0.5, "output": 2.0, "cached": 0.05}'
 _NAMES = frozenset({"input", "output", "cached"})
 
 
@@ -18,16 +19,23 @@ def checked(prices: Mapping[str, float | Decimal] | None) -> dict[str, Decimal] 
     {'input': Decimal('0.5'), 'output': Decimal('2')}
 
     Raises:
-        ConfigurationError: another name, or no price of ``input`` or ``output``.
+        ConfigurationError: another name, no price of ``input`` or ``output``, or what is no price.
     """
     if prices is None:
         return None
     if not {"input", "output"} <= prices.keys() <= _NAMES:
-        raise ConfigurationError(
-            f"prices has {', '.join(sorted(prices)) or 'nothing'}: pass US dollars per million tokens, "
-            'as in prices={"input": 0.5, "output": 2.0, "cached": 0.05}'
-        )
-    return {name: Decimal(str(price)) for name, price in prices.items()}
+        raise ConfigurationError(f"prices has {', '.join(sorted(prices)) or 'nothing'}: {_ADVICE}")
+    return {name: _price(name, price) for name, price in prices.items()}
+
+
+def _price(name: str, price: float | Decimal) -> Decimal:
+    try:
+        found = Decimal(str(price))
+    except InvalidOperation:
+        found = Decimal("nan")
+    if not (found.is_finite() and found >= 0):
+        raise ConfigurationError(f"the price of {name!r} is {price!r}: {_ADVICE}")
+    return found
 
 
 def cost_of_tokens(prices: Mapping[str, Decimal], *, tokens_in: int, tokens_out: int, cached: int = 0) -> Decimal:
