@@ -156,6 +156,7 @@ def make_worker(*, strict: bool, more: bool = False) -> type[CachedLLMTaskWorker
 CHANGES: dict[str, dict[str, Any]] = {
     "prompt": {"prompt": "Analyze it well."},
     "system prompt": {"system_prompt": "You are terse."},
+    "instructions first": {"instructions_first": True},
     "examples": {"few_shot": [("q", '{"insight": "x"}')]},
     "form of the input": {"use_xml": True},
     "temperature": {"temperature": 0.5},

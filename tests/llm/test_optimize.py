@@ -115,16 +115,32 @@ def test_inputs_come_from_a_debug_log(tmp_path: Path) -> None:
     worker = Label(llm=ScriptedLLM(answering), debug_mode=True, debug_dir=tmp_path)
     run_inline(worker, *DOCUMENTS, DOCUMENTS[0])
     assert recorded_in_log(worker, tmp_path / "Label.json") == DOCUMENTS
+    with (tmp_path / "Label.json").open("a") as log:
+        log.write('{"input_task": {"te')
+    assert recorded_in_log(worker, tmp_path / "Label.json") == DOCUMENTS
     with pytest.raises(ConfigurationError, match="debug_mode=True"):
         recorded_in_log(worker, tmp_path / "gone.json")
 
 
-def test_inputs_come_from_the_cache(tmp_path: Path) -> None:
-    worker = Analyze(llm=ScriptedLLM(answering), cache_dir=tmp_path)
+@pytest.mark.parametrize("first", [False, True])
+def test_inputs_come_from_the_cache(tmp_path: Path, first: bool) -> None:
+    worker = Analyze(llm=ScriptedLLM(answering), cache_dir=tmp_path, instructions_first=first)
     run_inline(worker, *DOCUMENTS)
     found = recorded_in_cache(worker, open_room(tmp_path), worker.cache_space)
     assert sorted(map(str, found)) == sorted(map(str, DOCUMENTS))
     assert recorded_in_cache(worker, open_room(tmp_path), "another") == []
+
+
+def test_an_input_that_was_no_json_is_left_out(tmp_path: Path) -> None:
+    class Braces(Analyze):
+        cache_name = "braces"
+
+        def get_full_prompt(self, task: Any, system_prompt: str | None = None) -> str:
+            return f"The input:\n\n{{{task.text}"
+
+    worker = Braces(llm=ScriptedLLM([Analysis(insight="x")]), cache_dir=tmp_path)
+    run_inline(worker, DOCUMENTS[0])
+    assert recorded_in_cache(worker, open_room(tmp_path), "braces") == []
 
 
 # ---- the command

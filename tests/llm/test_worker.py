@@ -64,6 +64,13 @@ def test_examples_are_earlier_turns(server: OpenAIServer) -> None:
     assert turns[1:-1] == [("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2")]
 
 
+def test_instructions_may_come_first(server: OpenAIServer) -> None:
+    system, (_, message) = ask(server, Sort, instructions_first=True)
+    assert system == ("system", f"{SYSTEM}\n\nSort it.")
+    assert message == 'The input:\n\n{\n  "text": "a<b"\n}'
+    assert ask(server, Sort, instructions_first=True, system_prompt=None)[0] == ("system", "Sort it.")
+
+
 def test_there_may_be_no_system_prompt(server: OpenAIServer) -> None:
     assert [role for role, _ in ask(server, Sort, system_prompt=None)] == ["user"]
 

@@ -86,9 +86,11 @@ class BaseLLMTaskWorker(TaskWorker):
 
     # ---- how it works
 
-    def render_request(self, task: Any, messages: list[Message], pieces: dict[str, Any], **more: Any) -> Rendered:
-        """Return the request with `messages`, after the system prompt, with the worker's settings and tools."""
-        system = self.get_system_prompt(task)
+    def render_request(
+        self, task: Any, messages: list[Message], pieces: dict[str, Any], before: str = "", **more: Any
+    ) -> Rendered:
+        """Return the request with `messages`, after the system prompt and `before`, with settings and tools."""
+        system = "\n\n".join(filter(None, [self.get_system_prompt(task), before]))
         first = [Message("system", system)] if system else []
         settings = {} if self.temperature is None else {"temperature": self.temperature}
         tools = tuple(self.get_tools(task))

@@ -258,7 +258,7 @@ def recorded_in_log(worker: LLMTaskWorker, path: Path) -> list[Task]:
         raise ConfigurationError(
             f"{path} cannot be read ({error}): run the worker with debug_mode=True first"
         ) from None
-    return _once(worker, (json.loads(line).get("input_task") for line in lines if line.strip()))
+    return _once(worker, ((_read(line) or {}).get("input_task") for line in lines if line.strip()))
 
 
 def recorded_in_cache(worker: LLMTaskWorker, room: Room, space: str) -> list[Task]:
@@ -272,7 +272,16 @@ def recorded_in_cache(worker: LLMTaskWorker, room: Room, space: str) -> list[Tas
         if hit is not None and isinstance(hit.value, KeptRound):
             users = [turn.text for turn in hit.value.asked if turn.role == "user"]
             found += [between_markers(text) for text in users[:1]]
-    return _once(worker, (json.loads(text) for text in found if text.startswith("{")))
+    return _once(worker, map(_read, found))
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """Return a JSON object; None for what is none, such as a line that was cut or an input in XML."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _once(worker: LLMTaskWorker, inputs: Iterable[Any]) -> list[Task]:

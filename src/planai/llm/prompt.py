@@ -35,7 +35,9 @@ def full_prompt(instructions: str, shown: Any, *, as_xml: bool) -> str:
 
 def message_of(instructions: str, shown: str | None) -> str:
     """Return the message for an input that is text already; None where nothing is shown."""
-    return instructions if shown is None else f"{_BEFORE}{shown}{_AFTER}{instructions}"
+    if shown is None:
+        return instructions
+    return f"{_BEFORE}{shown}{_AFTER}{instructions}" if instructions else f"{_BEFORE}{shown}"
 
 
 def taken_apart(message: str) -> tuple[str, str]:
@@ -46,8 +48,9 @@ def taken_apart(message: str) -> tuple[str, str]:
 
 def between_markers(message: str) -> str:
     """Return the input in a message that `full_prompt` has made; empty for another one."""
-    body, instructions = taken_apart(message)
-    return body if instructions else ""
+    if not message.startswith(_BEFORE):
+        return ""
+    return taken_apart(message)[0] if _AFTER in message else message.removeprefix(_BEFORE)
 
 
 def input_text(shown: Any, *, as_xml: bool) -> str:

@@ -35,8 +35,10 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         prompt: the instructions; `format_prompt` may fill them in.
         llm_input_type: the type that the worker consumes; or annotate ``consume_work`` of a subclass.
         llm_output_type: the type of the answer; by default, the only one of `output_types`.
-        examples: pairs of a message and the answer to it, shown to the model as earlier turns.
+        few_shot: pairs of a message and the answer to it, shown to the model as earlier turns.
         use_xml: show the input as XML in place of JSON.
+        instructions_first: tell the instructions with the system prompt, and the input alone in the message after it.
+            Requests about other inputs begin alike then, and providers that keep how requests begin charge less.
         max_validation_retries: how often the model is asked again after an answer that is not valid.
         debug_mode: append what was asked and answered to a file, a line of JSON for each call, for
             ``planai optimize-prompt``.
@@ -51,6 +53,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     llm_output_type: type[BaseModel] | None = None
     few_shot: list[tuple[str, str]] = Field(default_factory=list)
     use_xml: bool = False
+    instructions_first: bool = False
     max_validation_retries: int = Field(default=2, ge=0)
     debug_mode: bool = False
     debug_dir: str | Path = "debug"
@@ -154,6 +157,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
 
     def _make_request_(self, task: Any) -> Rendered:
         text, pieces, shown = self._make_message_(task)
+        before = pieces.get("before", "")
         images = images_of(task)
         pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
         messages = [Message("user", text, images=images)]
@@ -161,7 +165,8 @@ class LLMTaskWorker(BaseLLMTaskWorker):
             messages[:0] = [Message("user", question), Message("assistant", answer)]
         pieces |= {"examples": self.few_shot} if self.few_shot else {}
         kind = self.answer_type()
-        rendered = self.render_request(task, messages, pieces, schema=_schema_of(kind), schema_name=kind.__name__)
+        schema = _schema_of(kind)
+        rendered = self.render_request(task, messages, pieces, before, schema=schema, schema_name=kind.__name__)
         return replace(rendered, shown=shown)
 
     def _make_message_(self, task: Any) -> tuple[str, dict[str, Any], str]:
@@ -175,6 +180,8 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         if shown is not task:
             pieces["what is shown of the input"] = written or ""
         as_written = written if shown is task and not has_marks(type(task)) else None
+        if self.instructions_first and written is not None:
+            pieces["before"], instructions = instructions, ""
         return message_of(instructions, written), pieces, as_written or ""
 
     def accept_answer(self, task: Any, text: str) -> Outcome[BaseModel]:
