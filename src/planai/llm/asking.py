@@ -211,7 +211,7 @@ class Conversation(Generic[T]):
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
         dollars = self.budget.most(llm, request)
-        while not self.budget.reserve(dollars, llm):
+        while not self.budget.reserve(dollars, llm, request):
             yield Until(self.budget.when_released)
         try:
             yield from self._prepared(llm)
@@ -276,5 +276,6 @@ def require_room(who: str, request: Request, limit: int | None) -> None:
     count = token_estimate(request)
     if count > limit:
         raise RequestTooLong(
-            f"{who!r} would send about {count} tokens, and max_input_tokens is {limit}: shorten the input, or raise it"
+            f"{who!r} would send about {count} tokens, by an estimate, and max_input_tokens is {limit}: "
+            "shorten the input, or raise it"
         )

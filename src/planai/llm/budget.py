@@ -51,10 +51,8 @@ class Budget:
         """
         if self._bills.limit is None:
             return Decimal(0)
-        settings = {**llm.settings(), **request.settings}
-        tokens_out = int(settings.get("max_tokens") or OUTPUT_TOKENS)
         price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
-        found = None if price is None else price(int(token_estimate(request) * _INPUT_MARGIN), tokens_out)
+        found = None if price is None else price(*_reckoned(llm, request))
         if found is None:
             raise ConfigurationError(
                 f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
@@ -62,13 +60,17 @@ class Budget:
             )
         return found
 
-    def reserve(self, dollars: Decimal, llm: LLM) -> bool:
-        """Set `dollars` aside, and tell whether that was possible just now.
+    def reserve(self, dollars: Decimal, llm: LLM, request: Request) -> bool:
+        """Set `dollars` aside for an answer, and tell whether that was possible just now.
 
         Raises:
             BudgetExceeded: it is not, and will not be.
         """
-        return self._bills.limit is None or self._bills.reserve(dollars, f"the next answer of {llm.model_name!r}")
+        if self._bills.limit is None:
+            return True
+        tokens_in, tokens_out = _reckoned(llm, request)
+        tokens = f"reckoned at {tokens_in} + {tokens_out} tokens at most"
+        return self._bills.reserve(dollars, f"the next answer of {llm.model_name!r}, {tokens},")
 
     def release(self, dollars: Decimal) -> None:
         """Give back what was set aside."""
@@ -78,3 +80,9 @@ class Budget:
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""
         self._bills.when_released(callback)
+
+
+def _reckoned(llm: LLM, request: Request) -> tuple[int, int]:
+    """Return how many tokens a request and its answer may have at most, as far as that can be told."""
+    settings = {**llm.settings(), **request.settings}
+    return int(token_estimate(request) * _INPUT_MARGIN), int(settings.get("max_tokens") or OUTPUT_TOKENS)
