@@ -332,6 +332,31 @@ def test_what_handle_stream_raises_fails_the_call_as_it_is(server: OpenAIServer,
     assert repr(failed.error) == repr(ValueError('{"insight":'))
 
 
+def test_an_async_worker_is_shown_a_stream_on_its_event_loop(server: OpenAIServer, tmp_path: Path) -> None:
+    loops: list[object] = []
+
+    class Looping(Analyze):
+        stream = True
+
+        async def consume_work(self, task: Document) -> None:
+            loops.append(asyncio.get_running_loop())
+            await super().consume_work(task)
+
+        def handle_stream(self, chunk: str) -> None:
+            loops.append(asyncio.get_running_loop())
+
+    class Edited(Looping):
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            self.publish_work(Analysis(insight=response.insight * 2))
+
+    server.fallback = lambda _: OpenAIChat().stream('{"insight":', ' "x"}')
+    for kind, llm in ((Looping, model(server)), (Looping, ScriptedLLM([said("x")])), (Edited, model(server))):
+        for _ in range(2):
+            assert run_inline(kind(llm=llm, cache_dir=tmp_path), Document(text="a")).ok
+    assert len(loops) == (1 + 2) + 1 + (1 + 1) + 1 + (1 + 1) + 1
+    assert len(set(loops)) == 1
+
+
 def test_a_worker_may_be_async(tmp_path: Path) -> None:
     script = [calls("look_up", word="a"), Answer("{}"), said("x")]
     worker = Awaiting(llm=ScriptedLLM(script), tools=[look_up], cache_dir=tmp_path)

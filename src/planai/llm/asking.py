@@ -36,24 +36,31 @@ class Outcome(NamedTuple, Generic[T]):
 class Ask(Blocking):
     """The step of asking a model: in this thread, or beside an event loop, of as many models at once as one likes."""
 
-    __slots__ = ("_llm", "_more")
+    __slots__ = ("_llm", "_on_chunk", "_request")
 
     def __init__(self, llm: LLM, request: Request, on_chunk: OnChunk | None) -> None:
-        self._llm = llm
-        self._more = (request,) if on_chunk is None else (request, on_chunk)
-        super().__init__(partial(llm.ask, *self._more))
+        self._llm, self._request, self._on_chunk = llm, request, on_chunk
+        super().__init__(partial(llm.ask, request, *self._more()))
 
     def __await__(self) -> Generator[Any, Any, Answer]:
         """Ask without holding a thread, where the model can be asked so."""
         ask_async = getattr(self._llm, "ask_async", None)
-        asked = self._in_a_thread() if ask_async is None else ask_async(*self._more)
+        asked = self._in_a_thread() if ask_async is None else ask_async(self._request, *self._more())
         found: Answer = yield from asked.__await__()
         return found
 
     async def _in_a_thread(self) -> Answer:
         import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
 
-        return await asyncio.to_thread(self.take)
+        from planai.llm.loop import with_chunks  # noqa: PLC0415 - likewise
+
+        if self._on_chunk is None:
+            return await asyncio.to_thread(self.take)
+        ask = partial(self._llm.ask, self._request)
+        return await with_chunks(lambda tell: asyncio.ensure_future(asyncio.to_thread(ask, tell)), self._on_chunk)
+
+    def _more(self) -> tuple[OnChunk, ...]:
+        return () if self._on_chunk is None else (self._on_chunk,)
 
 
 class Said(NamedTuple):
@@ -257,6 +264,18 @@ class Conversation(Generic[T]):
             raise InvalidAnswer(f"{who} ended with an error; the answer began {answer.text[:_SHOWN]!r}")
         if answer.calls and not self.tools:
             raise InvalidAnswer(f"{who} calls the tool {answer.calls[0].name!r}, though there is none")
+
+
+def show_again(rounds: Sequence[Said | None], made: str, on_chunk: OnChunk) -> None:
+    """Show the responses behind an answer the way they came; where one is gone, what was made of them."""
+    said = [one.last for one in rounds if one is not None]
+    if not said or len(said) < len(rounds):
+        show_in_pieces(made, on_chunk)
+        return
+    for number, turn in enumerate(said, 1):
+        show_in_pieces(turn.text, on_chunk)
+        if number < len(said) and not turn.calls:  # it was not valid, and another one was asked for
+            on_chunk("")
 
 
 def show_in_pieces(text: str, on_chunk: OnChunk) -> None:

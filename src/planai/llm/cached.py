@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 from pydantic import Field
@@ -18,7 +18,7 @@ from planai.cache.store import CacheMode
 from planai.cache.worker import CachedTaskWorker
 from planai.call import current_activation, need_activation
 from planai.events import Output
-from planai.llm.asking import Keeper, Said, show_in_pieces
+from planai.llm.asking import Keeper, Said, show_again
 from planai.llm.budget import usage_of_all
 from planai.llm.client import LLM, Answer
 from planai.llm.request_key import Asked, deciding, told, whose
@@ -95,19 +95,23 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             keeper = self._responses_(activation.tasks[0], self.cache_mode_now())
             rounds = [keeper.look(one) for one in about.responses]
             if self.stream:
-                self._stream_replayed_(rounds, [output.task for output in activation.outputs])
+                made = "\n".join(output.task.model_dump_json() for output in activation.outputs)
+                show = partial(show_again, rounds, made, self.handle_stream)
+                activation.notes["to show"] = show
+                if not self.is_async_worker:
+                    show()
         return True
 
-    def _stream_replayed_(self, rounds: list[Said | None], outputs: list[Task]) -> None:
-        """Show the responses behind an answer the way they came; where they are gone, what was made of them."""
-        said = [one.last for one in rounds if one is not None]
-        if not said or len(said) < len(rounds):
-            show_in_pieces("\n".join(output.model_dump_json() for output in outputs), self.handle_stream)
-            return
-        for number, turn in enumerate(said, 1):
-            show_in_pieces(turn.text, self.handle_stream)
-            if number < len(said) and not turn.calls:  # it was not valid, and another one was asked for
-                self.handle_stream("")
+    def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
+        """Replay the answer, or compute and keep it; what an async worker replays is shown on its event loop."""
+        pending = super().perform_call(tasks)
+        return pending if pending is None or not self.stream else self._then_show_(pending)
+
+    async def _then_show_(self, pending: Awaitable[None]) -> None:
+        await pending
+        show = need_activation("a call").notes.get("to show")
+        if show is not None:
+            show()
 
     def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published, unless another model has stood in: this one is asked again when it is there.

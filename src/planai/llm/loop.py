@@ -112,6 +112,26 @@ def running_loop_thread() -> LoopThread:
     return thread
 
 
+async def with_chunks(begin: Callable[[Callable[[str], Any]], asyncio.Future[T]], on_chunk: Callable[[str], Any]) -> T:
+    """Await what `begin` starts, and show on this loop what it tells of while it goes on, from whatever thread.
+
+    Args:
+        begin: takes who is to be told, and starts the work.
+        on_chunk: is shown each piece; what it raises ends the work.
+    """
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[str | None] = asyncio.Queue()
+    future = begin(lambda chunk: loop.call_soon_threadsafe(chunks.put_nowait, chunk))
+    future.add_done_callback(lambda _: chunks.put_nowait(None))
+    try:
+        while (chunk := await chunks.get()) is not None:
+            on_chunk(chunk)
+        return await future
+    except BaseException:
+        future.cancel()
+        raise
+
+
 def start(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Run `coroutine` on the loop, without waiting for it."""
     return _current.get().submit(coroutine)

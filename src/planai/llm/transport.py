@@ -31,7 +31,7 @@ from planai.call import current_activation
 from planai.errors import ModelError, ModelUnavailable
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.foreign import ForeignModel
-from planai.llm.loop import LoopThread, running_loop_thread, start
+from planai.llm.loop import LoopThread, running_loop_thread, start, with_chunks
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
 from planai.llm.translate import answer_of, history_of, parameters_of, was_cut
@@ -70,19 +70,7 @@ async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None
     """Do what `ask` does, for a program with an event loop of its own."""
     if on_chunk is None:
         return await asyncio.wrap_future(start(_told(model, request)))
-    chunks: asyncio.Queue[str | None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    future = asyncio.wrap_future(
-        start(_told(model, request, lambda chunk: loop.call_soon_threadsafe(chunks.put_nowait, chunk)))
-    )
-    future.add_done_callback(lambda _: chunks.put_nowait(None))
-    try:
-        while (chunk := await chunks.get()) is not None:
-            on_chunk(chunk)
-        return await future
-    except BaseException:
-        future.cancel()
-        raise
+    return await with_chunks(lambda tell: asyncio.wrap_future(start(_told(model, request, tell))), on_chunk)
 
 
 def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_chunk: OnChunk | None) -> Answer:
