@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 from pydantic import BaseModel
 
 from llm.workers import Document
@@ -9,6 +12,7 @@ from planai import (
     LLMTaskWorker,
     Task,
 )
+from planai.llm.client import Image, Message, Request
 from planai.llm.offline import OfflineModel
 from planai.testing import run_inline
 
@@ -22,6 +26,7 @@ class Everything(Task):
     tree: Tree
     scores: dict[str, float]
     kind: str | int | None = None
+    price: Decimal = Decimal(0)
 
 
 def test_the_offline_model_fits_any_schema() -> None:
@@ -36,3 +41,17 @@ def test_the_offline_model_fits_any_schema() -> None:
     assert first.outputs == second.outputs
     assert len({str(output) for output in first.outputs}) > 20
     assert all("offline" in str(output) for output in first.outputs)
+
+
+def test_all_that_is_told_makes_another_answer() -> None:
+    picture = (Image("image/png", b"1"),)
+    requests = [
+        Request((Message("user", "a"),)),
+        Request((Message("user", "b"),)),
+        Request((Message("system", "a"),)),
+        Request((Message("user", "a", images=picture),)),
+        Request((Message("user", "a"),), settings={"seed": 1}),
+        Request((Message("user", "a"),), settings={"seed": 2}),
+    ]
+    wide = {"type": "integer", "minimum": 0, "maximum": 10**12}
+    assert len({OfflineModel().ask(replace(one, schema=wide)).text for one in requests}) == len(requests)

@@ -54,7 +54,8 @@ class OfflineModel(Direct):
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Make up an answer, seeded with all that is told."""
-        told = repr((self.model_name, [(turn.role, turn.text) for turn in request.messages], sorted(request.settings)))
+        turns = [(turn.role, turn.text, turn.images) for turn in request.messages]
+        told = repr((self.model_name, turns, sorted(map(repr, request.settings.items()))))
         seed = hashlib.blake2b(told.encode("utf-8", "surrogatepass")).digest()
         maker = _Maker(request.schema or {"type": "string"}, random.Random(seed))  # noqa: S311 - no secret
         made = maker.made()
@@ -109,6 +110,9 @@ class _Maker:
         if depth > _DEEPEST:
             return next((one for one in choices if one.get("type") in ("null", "string", "integer")), choices[-1])
         real = [one for one in choices if one.get("type") != "null"]
+        numbers = [one for one in real if one.get("type") == "number"]
+        if numbers and {one.get("type") for one in real} == {"number", "string"}:  # so pydantic writes a Decimal
+            return numbers[0]
         return self._choose.choice(real or choices)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:

@@ -87,12 +87,20 @@ def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_c
                     raise ModelUnavailable("the answer was not waited for: its work was aborted") from None
                 continue
             if chunk is None:
-                return future.result()
+                return _outcome(future)
             if on_chunk is not None:
                 on_chunk(chunk)
     except BaseException:
         future.cancel()
         raise
+
+
+def _outcome(future: Future[Answer]) -> Answer:
+    """Return the answer, or raise what went wrong: from here, since nobody can use a line inside of a future."""
+    error = future.exception()
+    if error is not None:
+        raise error
+    return future.result()
 
 
 def _is_aborted() -> bool:
