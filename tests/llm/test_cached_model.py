@@ -218,7 +218,15 @@ def test_a_stream_that_ends_in_mid_answer_is_not_kept(server: OpenAIServer, tmp_
     assert ask(model) == "answer 2"
 
 
-@pytest.mark.parametrize("reply", [completion("half", "length"), completion(None, refusal="no")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        completion("half", "length"),
+        completion("half", "MAX_TOKENS"),
+        completion("x", "error"),
+        completion(None, refusal="no"),
+    ],
+)
 def test_what_is_no_answer_is_not_kept(server: OpenAIServer, tmp_path: Path, reply: Any) -> None:
     model = CachedModel(wrapped(server), tmp_path)
     server.script(reply)

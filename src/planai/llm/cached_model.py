@@ -39,11 +39,11 @@ from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, cost_of, open_room
-from planai.llm.translate import answer_of, was_cut
+from planai.llm.translate import answer_of, reason_of, was_cut
 
 _FORMAT = "pydantic-ai 1"
 _COMPARED = 200
-_DONE = frozenset({"stop", "tool_call"})
+_NOT_DONE = frozenset({"length", "content_filter", "error"})
 _asked_here: ContextVar[frozenset[str]] = ContextVar("asked_here", default=frozenset())
 """The keys that the present code has asked for: it would wait for itself."""
 
@@ -251,7 +251,7 @@ class CachedModel(WrapperModel):
         is_whole = bool(response.parts) and response.state == "complete" and not refused and not was_cut(response)
         if self._mode() not in ("read_write", "refresh") or not is_whole:
             return
-        if response.finish_reason is not None and response.finish_reason not in _DONE:
+        if reason_of(response) in _NOT_DONE:
             return
         (said,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
         told = plain(asked[0][-1:])

@@ -27,6 +27,16 @@ from pydantic_ai.tools import ToolDefinition
 from planai.llm.client import Answer, Image, Message, Request, ToolCall
 from planai.llm.prices import cost_of_tokens
 
+_REASONS = {
+    "max_tokens": "length",
+    "max_length": "length",
+    "model_length": "length",
+    "safety": "content_filter",
+    "refusal": "content_filter",
+    "blocked": "content_filter",
+}
+"""What servers say in place of what their protocol has: gateways pass on the words of others."""
+
 _SAYING_WHY = ("anthropic", "google")
 """Providers that say nothing besides at the end of a stream, but there why it ends."""
 
@@ -78,6 +88,12 @@ def was_cut(response: ModelResponse) -> bool:
     return bool(details) or (response.provider_name or "").startswith(_SAYING_WHY)
 
 
+def reason_of(response: ModelResponse) -> str | None:
+    """Return why a model ended: ``stop``, ``tool_call``, ``length``, ``content_filter``, ``error``, or another word."""
+    said = str((response.provider_details or {}).get("finish_reason") or "").lower()
+    return response.finish_reason or _REASONS.get(said, said) or None
+
+
 def answer_of(
     response: ModelResponse,
     prices: Mapping[str, Decimal] | None = None,
@@ -106,7 +122,7 @@ def answer_of(
     plain = all(isinstance(part, TextPart | ToolCallPart) for part in parts)
     return Answer(
         text=response.text or "",
-        finish_reason=response.finish_reason or (response.provider_details or {}).get("finish_reason"),
+        finish_reason=reason_of(response),
         input_tokens=response.usage.input_tokens,
         output_tokens=response.usage.output_tokens,
         refusal=(response.provider_details or {}).get("refusal"),
