@@ -146,6 +146,25 @@ def test_calls_that_ask_for_each_others_answers_wait_for_nobody_for_ever(tmp_pat
     assert (result.cache.hits, result.cache.misses) == (2, 2)
 
 
+class AtOnce(CachedTaskWorker):
+    """Computes only when all calls do so at once."""
+
+    output_types = [Word]
+    barrier: Annotated[threading.Barrier, CacheIgnore()]
+
+    def consume_work(self, task: Number) -> None:
+        self.barrier.wait(20)
+        self.publish_work(Word(text=str(task.value)))
+
+
+@pytest.mark.parametrize("settings", [{"cache_mode": "read_only"}, {"cache_ttl": 0}], ids=str)
+def test_where_nothing_is_stored_nobody_waits_for_another(tmp_path: Path, settings: dict[str, Any]) -> None:
+    worker = AtOnce(cache_dir=tmp_path, barrier=threading.Barrier(4), **settings)
+    result = graph_of(worker).run([(worker, Number(value=1)) for _ in range(4)], display_terminal=False)
+    assert (result.outputs, result.failures) == ([Word(text="1")] * 4, [])
+    assert (result.cache.misses, result.cache.waits) == (4, 0)
+
+
 class Down(CachedTaskWorker):
     """Counts down, by a run of its own for each step."""
 

@@ -162,14 +162,17 @@ class CachedTaskWorker(ComputingTaskWorker):
         if mode == "off":
             return self._consume_as_flow_(task)
         key = self._key_(task)
-        need_activation("a call").notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
+        ttl = need_activation("a call").notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
         if hand.looks:
             return self._compute_answer_(key, task)
-        if not self._expects_miss_(mode):
+        keeps = mode != "read_only" and (ttl is None or ttl + self.stale_while_revalidate > 0)
+        if not (keeps and self._expects_miss_(mode)):
             if self._replay_(key) or self._migrate_answer_(key, task):
                 return None
             if mode == "replay" and not self.computes_in_replay:
                 raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
+        if not keeps:
+            return self._compute_answer_(key, task)  # nobody could find anything after a wait
 
         def find() -> Flow[bool]:
             found: bool = yield Blocking(partial(self._replay_or_begin_, key))
