@@ -96,11 +96,17 @@ class Database:
 
         Args:
             operation: what is to be done.
-            alone: what does the same in one statement, which takes less time where there is nothing else to be done.
-                The result is how many rows it changed.
+            alone: what does the same in one statement, which takes less time where there is nothing else to be done,
+                and nobody else who writes. The result is how many rows it changed.
         """
         self.open()
-        ticket = _Ticket(operation, alone)
+        if alone is not None and not self._waiting and self._writing.acquire(blocking=False):
+            try:
+                if self._writer is not None and self._writer_file == self._file and not self._is_due():
+                    return self._writer.execute(*alone).rowcount
+            finally:
+                self._writing.release()
+        ticket = _Ticket(operation)
         self._waiting.append(ticket)
         with self._writing:
             if not ticket.done:
@@ -268,9 +274,6 @@ class Database:
         self._writer_file = self._file
 
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
-        if len(tickets) == 1 and tickets[0].alone is not None and not self._is_due():
-            tickets[0].finish(connection.execute(*tickets[0].alone).rowcount)
-            return
         connection.execute("BEGIN IMMEDIATE")
         transaction = Transaction(connection)
         try:
@@ -302,10 +305,9 @@ def _identities(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
 class _Ticket:
     """A write that waits for its transaction."""
 
-    __slots__ = ("_error", "_operation", "_result", "alone", "done")
+    __slots__ = ("_error", "_operation", "_result", "done")
 
-    def __init__(self, operation: Operation, alone: Statement | None) -> None:
-        self.alone = alone
+    def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._result: Any = None
         self._error: BaseException | None = None
@@ -313,10 +315,6 @@ class _Ticket:
 
     def run(self, transaction: Transaction) -> None:
         self._result = self._operation(transaction)
-
-    def finish(self, result: Any) -> None:
-        self._result = result
-        self.done = True
 
     def fail(self, error: BaseException) -> None:
         self._error = error
