@@ -16,7 +16,7 @@ from planai.patterns.planner import (
     create_planning_worker,
     create_simple_planning_graph,
 )
-from planai.testing import ScriptedLLM
+from planai.testing import MockLLM, MockLLMResponse, ScriptedLLM
 from planai.testing.models import Line
 
 REQUEST = PlanRequest(request="Move the library", request_context="600 books, one afternoon")
@@ -115,3 +115,17 @@ def test_a_graph_can_plan_in_the_place_of_a_worker(tmp_path: Path, num_variation
     graph.set_sink(worker, FinalPlan)
     (final,) = graph.run([(worker, REQUEST)], executor="inline").outputs
     assert final.find_input_task(PlanRequest) == REQUEST
+
+
+def test_mocks_that_know_the_first_words_of_the_prompts_plan(tmp_path: Path) -> None:
+    critique = PlanCritique(
+        comprehensiveness=0.5, detail_orientation=0.5, goal_achievement=0.5, improvement_suggestions="more"
+    )
+    model = MockLLM(
+        [
+            MockLLMResponse("Create a detailed plan", response=PlanDraft(plan="draft")),
+            MockLLMResponse("Score each criterion", response=critique),
+            MockLLMResponse("Create a refined", response=FinalPlan(plan="final", rationale="because")),
+        ]
+    )
+    assert run(model, tmp_path, 2).outputs == [FinalPlan(plan="final", rationale="because")]

@@ -7,7 +7,7 @@ import pytest
 
 from integrations.website import Website
 from planai import Graph, RunResult
-from planai.integrations import PageFetcher, SearchApi
+from planai.integrations import PageFetcher, SearchApi, SerperGoogleSearchTool, WebBrowser
 from planai.llm.client import Request
 from planai.patterns.search_fetch import (
     ConsolidatedPages,
@@ -115,3 +115,20 @@ def test_several_queries_at_once_keep_their_pages_apart(site: Website, tmp_path:
     assert titles == [["good"], ["best"], []]
     queries = [pages.find_input_task(SearchQuery) for pages in found]
     assert [query.query for query in queries if query] == wanted
+
+
+def test_without_a_search_and_a_fetcher_of_its_own_it_uses_serper_and_the_browser(
+    site: Website, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SerperGoogleSearchTool, "apis", {"search": SearchApi(site.url("/search"))})
+    monkeypatch.setattr(WebBrowser, "fetcher", PageFetcher(allow_private=True))
+    worker = create_search_fetch_worker(llm=ScriptedLLM(judge), cache_dir=str(tmp_path))
+    graph = Graph(name="g").add_workers(worker)
+    worker.sink(ConsolidatedPages)
+    result = graph.run([(worker, SearchQuery(query="words"))], display_terminal=False)
+    assert [page.content for page in pages(result)] == ["text good", "cleaned"]
+    assert ["404" in str(failure.error) for failure in result.failures] == [True]
+    monkeypatch.setattr(SerperGoogleSearchTool, "apis", {"search": SearchApi(site.url("/nothing"))})
+    result = graph.run([(worker, SearchQuery(query="other words"))], display_terminal=False)
+    assert pages(result) == []
+    assert "answers 404 to a search" in str(result.failures[0].error)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from planai import CachedTaskWorker, Graph, Task, TaskWorker
+from planai import CachedTaskWorker, Graph, SubGraphWorker, Task, TaskWorker
 from planai.testing import MockCache, inject_mock_cache
 
 
@@ -109,3 +109,18 @@ def test_it_is_a_dictionary_that_counts() -> None:
     assert (dict(mock.get_stats), dict(mock.set_stats)) == ({"a": 3}, {"a": 1})
     mock.clear_stats()
     assert (dict(mock.get_stats), dict(mock.set_stats), mock.store) == ({}, {}, {"a": 1})
+
+
+def test_workers_of_graphs_inside_use_it_too(graph: Graph, tmp_path: Path) -> None:
+    split, square = (worker for worker in sorted(graph.workers, key=lambda worker: worker.name))
+    inner = SubGraphWorker(graph=graph, entry_worker=split, exit_worker=square)
+    middle = Graph(name="middle").add_workers(inner)
+    outer = SubGraphWorker(graph=middle, entry_worker=inner, exit_worker=inner)
+    main, mock = Graph(name="main").add_workers(outer), MockCache()
+    outer.sink(Number)
+    inject_mock_cache(main, mock)
+    for _ in range(2):
+        assert len(main.run([(outer, Number(value=3))], display_terminal=False).outputs) == 3
+    assert len(Square.computed) == 3
+    assert sorted(mock.set_stats.values()) == [1, 1, 1]
+    assert not (tmp_path / "unused").exists()

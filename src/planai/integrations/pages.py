@@ -16,6 +16,7 @@ T = TypeVar("T")
 _AGENT = "planai (+https://pypi.org/project/planai)"
 _HTML = {"text/html", "application/xhtml+xml"}
 _TEXT = {"application/json", "application/xml", "application/yaml"}
+_TEXT_ENDS = ("+json", "+xml")
 
 
 class Page(NamedTuple):
@@ -32,6 +33,24 @@ class Page(NamedTuple):
     title: str
     markdown: str
     media_type: str
+
+
+class Download(NamedTuple):
+    """What is at an address.
+
+    Attributes:
+        url: where it was in the end, after redirects.
+        media_type: such as ``"text/html"``.
+        content: what the server sent.
+        charset: the encoding that it named; None without one.
+        encoding: that one, or the likeliest.
+    """
+
+    url: str
+    media_type: str
+    content: bytes
+    charset: str | None
+    encoding: str
 
 
 class PageFetcher:
@@ -68,18 +87,27 @@ class PageFetcher:
             WebError: it cannot be had, is too large, or is neither HTML nor text.
             MissingDependency: it is HTML, and the package that reads it is not installed.
         """
+        found = self.download(url)
+        if found.media_type in _HTML:
+            title, markdown = markdown_of(found.content, found.url, found.charset)
+            return Page(found.url, title, markdown, found.media_type)
+        if found.media_type == "application/pdf" and self.pdf is not None:
+            return Page(found.url, "", self.pdf(found.content), found.media_type)
+        if found.media_type.startswith("text/") or found.media_type in _TEXT or found.media_type.endswith(_TEXT_ENDS):
+            return Page(found.url, "", found.content.decode(found.encoding, "replace"), found.media_type)
+        hint = ": pass pdf=..., a function that reads one" if found.media_type == "application/pdf" else ""
+        raise WebError(f"{url!r} is {found.media_type!r}, and no text{hint}")
+
+    def download(self, url: str) -> Download:
+        """Fetch what is at `url`, whatever it is.
+
+        Raises:
+            WebError: it cannot be had, or is too large.
+        """
         response, content = _explained(url, lambda: self._get(url))
         media_type = response.headers.get("content-type", "text/html").split(";")[0].strip().lower()
-        found = str(response.url)
-        if media_type in _HTML:
-            title, markdown = markdown_of(content, found, response.charset_encoding)
-            return Page(found, title, markdown, media_type)
-        if media_type == "application/pdf" and self.pdf is not None:
-            return Page(found, "", self.pdf(content), media_type)
-        if media_type.startswith("text/") or media_type in _TEXT or media_type.endswith(("+json", "+xml")):
-            return Page(found, "", content.decode(response.encoding or "utf-8", "replace"), media_type)
-        hint = ": pass pdf=..., a function that reads one" if media_type == "application/pdf" else ""
-        raise WebError(f"{url!r} is {media_type!r}, and no text{hint}")
+        charset = response.charset_encoding
+        return Download(str(response.url), media_type, content, charset, response.encoding or "utf-8")
 
     def markdown(self, url: str) -> str:
         """Return the content of a page of the web as Markdown.

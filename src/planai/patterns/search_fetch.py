@@ -9,8 +9,10 @@ from pydantic import Field
 
 from planai.cache.canonical import CacheIgnore
 from planai.cache.worker import CachedTaskWorker
+from planai.errors import WebError
 from planai.graph import Graph
-from planai.integrations.pages import Page, PageFetcher
+from planai.integrations.browse import WebBrowser
+from planai.integrations.pages import Page
 from planai.integrations.search import SerperGoogleSearchTool
 from planai.join import InitialTaskWorker, MergedTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
@@ -176,12 +178,33 @@ class PageConsolidator(MergedTaskWorker):
         self.publish_work(ConsolidatedPages(pages=pages), input_task=tasks["SearchStarted"][0])
 
 
+def _search_by_serper(query: str) -> list[dict[str, Any]]:
+    problems: list[str] = []
+    found = SerperGoogleSearchTool.search_internet(query, num_results=10, print_func=problems.append)
+    if found is None:
+        raise WebError("; ".join(problems) or f"the search for {query!r} failed")
+    return found
+
+
+def _fetch_with(pdf: Callable[..., str] | None) -> Fetch:
+    def fetch(url: str) -> Page:
+        problems: list[str] = []
+        found = WebBrowser.get_markdown_from_page(
+            url, extract_markdown_from_pdf=pdf, print_func=lambda *words: problems.append(" ".join(map(str, words)))
+        )
+        if found is None:
+            raise WebError("; ".join(problems) or f"{url!r} cannot be fetched")
+        return Page(url, "", found, "")
+
+    return fetch
+
+
 def create_search_fetch_graph(
     *,
     llm: LLM,
     name: str = "SearchFetchWorker",
     filter_func: Callable[[SearchResult], bool] | None = None,
-    extract_pdf_func: Callable[[bytes], str] | None = None,
+    extract_pdf_func: Callable[..., str] | None = None,
     search: Search | None = None,
     fetch: Fetch | None = None,
     cache_dir: str = "./cache",
@@ -192,14 +215,14 @@ def create_search_fetch_graph(
         llm: the model that judges the pages.
         name: what the graph is called.
         filter_func: tells whether a result is worth fetching.
-        extract_pdf_func: turns the bytes of a PDF into Markdown.
+        extract_pdf_func: turns a PDF into Markdown; see `WebBrowser.get_markdown_from_page`.
         search: how to search, such as ``SearchApi(...).search``; by default by serper.dev, with the key in
             SERPER_API_KEY.
-        fetch: how to fetch, such as ``PageFetcher(...).fetch``.
+        fetch: how to fetch, such as ``PageFetcher(...).fetch``; by default by `WebBrowser`.
         cache_dir: where results, pages and the model's answers are kept.
     """
-    search = search or SerperGoogleSearchTool.apis["search"].search
-    fetch = fetch or PageFetcher(pdf=extract_pdf_func).fetch
+    search = search or _search_by_serper
+    fetch = fetch or _fetch_with(extract_pdf_func)
     entry, executor = SearchEntry(), SearchExecutor(search=search, cache_dir=cache_dir)
     splitter, fetcher = SearchResultSplitter(filter_func=filter_func), ResultFetcher(fetch=fetch, cache_dir=cache_dir)
     relevance, consumer = PageRelevanceFilter(llm=llm, cache_dir=cache_dir), PageAnalysisConsumer()
@@ -217,7 +240,7 @@ def create_search_fetch_worker(
     llm: LLM,
     name: str = "SearchFetchWorker",
     filter_func: Callable[[SearchResult], bool] | None = None,
-    extract_pdf_func: Callable[[bytes], str] | None = None,
+    extract_pdf_func: Callable[..., str] | None = None,
     search: Search | None = None,
     fetch: Fetch | None = None,
     cache_dir: str = "./cache",

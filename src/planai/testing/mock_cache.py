@@ -10,7 +10,8 @@ from typing import Any
 from planai.cache.store import Record
 from planai.cache.stores.memory import MemoryStore
 from planai.cache.storing import StoringTaskWorker
-from planai.graph import Graph
+from planai.describing import Description
+from planai.subgraph import SubGraphWorker
 
 
 class MockCache:
@@ -99,8 +100,8 @@ class MockStore(MemoryStore):
         return super().delete(space, None if keys is None else names)
 
 
-def inject_mock_cache(graph: Graph, mock_cache: MockCache) -> None:
-    """Let all cached workers of `graph` use `mock_cache`.
+def inject_mock_cache(graph: Description, mock_cache: MockCache) -> None:
+    """Let all cached workers of `graph`, and of the graphs inside of it, use `mock_cache`.
 
     >>> import planai
     >>> class Number(planai.Task):
@@ -109,7 +110,7 @@ def inject_mock_cache(graph: Graph, mock_cache: MockCache) -> None:
     ...     output_types = [Number]
     ...     def consume_work(self, task: Number) -> None:
     ...         self.publish_work(Number(value=task.value ** 2))
-    >>> square, graph, mock = Square(), Graph(), MockCache()
+    >>> square, graph, mock = Square(), planai.Graph(), MockCache()
     >>> graph.add_workers(square).set_sink(square, Number)
     >>> inject_mock_cache(graph, mock)
     >>> [graph.run([(square, Number(value=3))]).cache_hits for _ in range(2)]
@@ -121,3 +122,5 @@ def inject_mock_cache(graph: Graph, mock_cache: MockCache) -> None:
         if isinstance(worker, StoringTaskWorker):
             mock_cache.backend.spaces.add(worker.cache_space)
             worker.cache_store = mock_cache.backend
+        elif isinstance(worker, SubGraphWorker):
+            inject_mock_cache(worker.graph, mock_cache)
