@@ -819,3 +819,20 @@ def test_a_setting_or_method_of_a_plain_name_is_the_users_own(folder: str, name:
         worker = kind(cache_dir=folder)
         assert [figures(run_inline(worker, Number(value=1))) for _ in range(2)] == [(0, 1), (1, 0)]
     assert figures(run_inline(of_settings(cache_dir=folder, **{name: "slow"}), Number(value=1))) == (0, 1)
+
+
+def test_planais_hook_may_refuse_an_answer(folder: str, tmp_path: Path) -> None:
+    class Checks(Double):
+        marker: Path
+
+        def _cache_hit_is_valid(self, task: Task, cached_results: list[tuple[str | None, Task]]) -> bool:
+            assert (task, cached_results) == (Number(value=1), [(None, Number(value=2))])
+            return self.marker.exists()
+
+    marker = tmp_path / "marker"
+    for exists, expected in ((True, (0, 1)), (True, (1, 0)), (False, (0, 1)), (False, (0, 1)), (True, (1, 0))):
+        marker.touch() if exists else marker.unlink(missing_ok=True)
+        checks = Checks(cache_dir=folder, marker=marker)
+        result = run_inline(checks, Number(value=1))
+        assert (figures(result), result.outputs) == (expected, [Number(value=2)])
+        assert checks.computed == [1] * expected[1]

@@ -34,3 +34,9 @@ def test_a_cancelled_request_is_not_answered() -> None:
     request.respond("too late")
     with pytest.raises(WorkAborted, match="'Well\\?'"):
         request.wait()
+
+
+def test_programs_for_planai_put_answers_into_a_queue() -> None:
+    request = UserInputRequest("1", "Well?", accepted_mime_types=["text/plain"])
+    request._response_queue.put(("yes", "text/plain"))
+    assert request.wait() == ("yes", "text/plain")

@@ -272,6 +272,16 @@ class CachedTaskWorker(ComputingTaskWorker):
         self._begin_answer_(key)
         return False
 
+    def _cache_hit_is_valid(self, task: Any, cached_results: list[tuple[str | None, Any]]) -> bool:
+        """Tell whether an answer may be used; PlanAI's hook, for what override `get_from_cache` here."""
+        return True
+
+    def _is_valid_(self, value: Any, task: Task) -> bool:
+        if type(self)._cache_hit_is_valid is CachedTaskWorker._cache_hit_is_valid:  # noqa: SLF001 - its own
+            return True
+        outputs = value.outputs if isinstance(value, Bundle) else [Published(value)]
+        return self._cache_hit_is_valid(task, [(one.consumer, one.task) for one in outputs])
+
     def _replay_(self, key: str, *, waited: bool = False) -> bool:
         """Publish the answer at `key`, and tell whether there was one."""
         activation = need_activation("a call")
@@ -280,7 +290,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.cache_warn(f"get_from_cache raised {type(error).__name__}: {error}; the answer is computed again")
             value = None
-        if value is None:
+        if value is None or not self._is_valid_(value, activation.tasks[0]):
             activation.lookup = Lookup(hit=False, reason=activation.lookup.reason if activation.lookup else "")
             return False
         waited = waited or (activation.call is not None and activation.call.resumed)

@@ -39,6 +39,11 @@ class UserInputRequest:
         self._answer: Future[tuple[Any, str | None]] = Future()
 
     @property
+    def _response_queue(self) -> Answers:
+        """Where programs for PlanAI put answers."""
+        return Answers(self)
+
+    @property
     def is_answered(self) -> bool:
         """Whether nobody waits for an answer any more."""
         return self._answer.done()
@@ -81,3 +86,14 @@ class UserInputRequest:
         import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
 
         return await asyncio.wrap_future(self._answer)
+
+
+class Answers:
+    """Takes the answer to a request as a queue takes it: with its type, as a pair."""
+
+    def __init__(self, request: UserInputRequest) -> None:
+        self._request = request
+
+    def put(self, answer: tuple[Any, str | None]) -> None:
+        """Answer; see `UserInputRequest.respond`."""
+        self._request.respond(*answer)
