@@ -450,6 +450,10 @@ def test_hooks_run_once_a_call(tmp_path: Path) -> None:
             ran.append("get_cache_salt")
             return "salt"
 
+        def should_cache(self, task: Document) -> bool:
+            ran.append("should_cache")
+            return True
+
         def extra_validation(self, response: Analysis, input_task: Document) -> None:
             ran.append("extra_validation")
 
@@ -459,4 +463,4 @@ def test_hooks_run_once_a_call(tmp_path: Path) -> None:
 
     run_inline(Counting(llm=ScriptedLLM([said("x")]), cache_dir=tmp_path), Document(text="a"))
     assert sorted(ran) == sorted(set(ran))
-    assert len(ran) == 7
+    assert len(ran) == 8

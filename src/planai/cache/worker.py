@@ -154,7 +154,9 @@ class CachedTaskWorker(ComputingTaskWorker):
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand_"]
         mode = self.cache_mode_now()
-        if not self.should_cache(task):
+        wanted = self.should_cache(task)
+        need_activation("a call").notes["should cache"] = (task, wanted)  # for those who keep parts of the answer
+        if not wanted:
             self._see_first_(task)
             return self._consume_as_flow_(task)
         if hand.looks and hand.stores:

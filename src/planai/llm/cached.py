@@ -150,11 +150,19 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
     def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says is kept, beside what the worker publishes."""
         mode = self.cache_mode_now()
-        return Keeper() if mode == "off" or not self.should_cache(task) else self._responses_(task, mode)
+        if mode == "off":
+            return Keeper()
+        known, wanted = self._notes_().get("should cache", (None, False))
+        if known is not task:
+            wanted = self.should_cache(task)
+        return self._responses_(task, mode) if wanted else Keeper()
+
+    def _notes_(self) -> dict[str, Any]:
+        activation = current_activation()
+        return {} if activation is None or activation.worker is not self else activation.notes
 
     def _responses_(self, task: Any, mode: CacheMode) -> Responses:
-        activation = current_activation()
-        notes = {} if activation is None or activation.worker is not self else activation.notes
+        notes = self._notes_()
         return Responses(
             room=self.response_room(),
             mode=mode,
@@ -194,8 +202,7 @@ class CachedLLMTaskWorker(CachedTaskWorker, LLMTaskWorker):
             del cache[info.key]
 
     def _whose_question_(self, task: Any) -> Asked:
-        activation = current_activation()
-        notes = {} if activation is None or activation.worker is not self else activation.notes
+        notes = self._notes_()
         known: tuple[object, str] = notes.get("salt", (None, ""))
         if known[0] is not task:
             known = notes["salt"] = (task, self.get_cache_salt(task) or "")
