@@ -93,6 +93,32 @@ def test_spent_and_saved_are_never_mixed(server: OpenAIServer, tmp_path: Path) -
     assert edited.bill.saved == again.bill.saved == first.bill.spent  # tokens of each kind, and the date of the prices
 
 
+def test_a_plan_tells_what_has_to_be_paid_for(server: OpenAIServer, tmp_path: Path) -> None:
+    class Edited(Analyze):
+        cache_name = "llm.workers:Analyze"
+
+        def post_process(self, response: Analysis, input_task: Document) -> None:
+            self.publish_work(Analysis(insight=response.insight * 2))
+
+    class Refusing(Analyze):
+        cache_name = "llm.workers:Analyze"
+
+        def extra_validation(self, response: Analysis, input_task: Document) -> str | None:
+            return "say something else"
+
+    def expected(kind: type[Analyze], count: int) -> float:
+        worker = make(server, tmp_path, kind, llm=model(server, prices=PRICES))
+        graph = Graph(name="planned")
+        graph.add_workers(worker).set_sink(worker, Analysis)
+        return graph.plan([(worker, task) for task in documents(count)]).expected.dollars
+
+    run_inline(make(server, tmp_path, llm=model(server, prices=PRICES)), *documents(3))
+    asked = len(server.seen)
+    found = [expected(*case) for case in ((Analyze, 3), (Analyze, 5), (Edited, 3), (Edited, 5), (Refusing, 3))]
+    assert found == [0, 22, 0, 22, 33]
+    assert len(server.seen) == asked
+
+
 def test_rounds_and_answers_that_were_put_right_are_all_saved(tmp_path: Path) -> None:
     script = [
         ModelAnswer("", "tool_call", 10, 1, dollars=Decimal(1), calls=(ToolCall("c1", "look_up", '{"word": "a"}'),)),

@@ -48,12 +48,14 @@ class Foreseen(NamedTuple):
         reason: why it has to.
         cost: what the outputs took to compute at first.
         key: what is computed once, however often it is asked for.
+        expected: what computing will cost, where that is known better than by experience.
     """
 
     outputs: tuple[tuple[Any, str | None], ...] | None
     reason: str = ""
     cost: Cost = FREE
     key: str = ""
+    expected: Cost | None = None
 
 
 class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):

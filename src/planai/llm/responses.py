@@ -165,6 +165,13 @@ class Responses(Keeper):
             self.heard(key)
         return said
 
+    def peek(self, llm: LLM, request: Request) -> Message | None:
+        """Return the turn that counts of what was said to `request` before, without counting it as used."""
+        hit = self.room.cache.peek(self.key(llm, request), ttl=self.ttl, repair=False)[0]
+        return (
+            _said(hit.value).last if hit is not None and isinstance(hit.value, KeptRound) and hit.value.said else None
+        )
+
     def look(self, key: str) -> Said | None:
         """Return what is kept at `key`, if anything is."""
         return self._look(key)

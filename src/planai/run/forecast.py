@@ -27,7 +27,8 @@ class WorkerForecast:
             joins. What they would publish is not known either, nor what would come of it.
         reasons: the misses by reason.
         saved: what the hits took to compute at first.
-        expected: what the misses will cost by past experience; None where there is none.
+        expected: what the misses will cost by past experience, or by what of them is kept; None where there is neither.
+        foreseen: how many of the misses are of the latter kind.
     """
 
     hits: int = 0
@@ -37,6 +38,7 @@ class WorkerForecast:
     reasons: Counter[str] = field(default_factory=Counter)
     saved: Cost = FREE
     expected: Cost | None = None
+    foreseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,10 @@ def forecast(plan: Plan, initial: Iterable[tuple[TaskWorker, Task]], scope: Scop
             waiting += state.handle(_foreseen(plan, call, scope, rows, asked))
     for key, row in rows.items():
         performer = plan.nodes[key].performer
-        mean = performer.expected_call_cost() if row.misses and isinstance(performer, TaskWorker) else None
-        row.expected = None if mean is None else mean.times(row.misses)
+        unknown = row.misses - row.foreseen
+        mean = performer.expected_call_cost() if unknown and isinstance(performer, TaskWorker) else FREE
+        if row.misses:
+            row.expected = None if mean is None else mean.times(unknown).plus(row.expected or FREE)
     order = [key for key in plan.nodes if key in rows]
     return Forecast(plan.name, {key: rows[key] for key in order})
 
@@ -121,6 +125,9 @@ def _foreseen(
                 asked.add((call.worker, found.key))
                 row.misses += 1
                 row.reasons[found.reason] += 1
+                if found.expected is not None:
+                    row.foreseen += 1
+                    row.expected = found.expected.plus(row.expected or FREE)
         else:
             row.hits += 1
             row.saved = row.saved.plus(found.cost)
