@@ -9,6 +9,7 @@ other in one thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import socket
@@ -67,9 +68,10 @@ class Edited(Keep):
 
 def serve(listener: socket.socket) -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := (await reader.readuntil(b"\r\n\r\n")).lower():
-            await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
-            writer.write(HEAD + BODY)
+        with contextlib.suppress(asyncio.IncompleteReadError):  # the client is gone
+            while head := (await reader.readuntil(b"\r\n\r\n")).lower():
+                await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+                writer.write(HEAD + BODY)
 
     async def forever() -> None:
         await (await asyncio.start_server(handle, sock=listener)).serve_forever()
