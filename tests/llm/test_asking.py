@@ -211,6 +211,14 @@ def test_a_model_that_is_back_is_asked_again_and_the_other_one_is_not_paid_twice
     assert (len(own.requests), len(other.requests)) == (3, 1)
 
 
+def test_equal_calls_ask_a_model_that_is_not_available_once_in_a_run(tmp_path: Path) -> None:
+    own, other = ScriptedLLM(lambda _: ModelUnavailable("gone"), "m"), ScriptedLLM([said("of the other")], "there")
+    worker = Analyze(llm=own, fallback_llms=[other], cache_dir=tmp_path)
+    for runs in (1, 2):
+        assert len(run_inline(worker, *[Document(text="a")] * 5).outputs) == 5
+        assert (len(own.requests), len(other.requests)) == (runs, 1)
+
+
 def test_a_replay_finds_what_another_model_said(tmp_path: Path) -> None:
     models = ScriptedLLM([ModelUnavailable("gone")], "m"), ScriptedLLM([said("of the other")], "there")
 

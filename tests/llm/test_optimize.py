@@ -191,3 +191,9 @@ def test_the_command_writes_the_best_prompt(server: OpenAIServer, tmp_path: Path
     asked = len(server.seen)
     subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
     assert len(server.seen) == asked == 9
+    limited = [*command, "--max-cost-usd", "0.001", "--prices", "input=100,output=100", "--goal-prompt", "be short"]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert "of max_cost_usd=0.001" in done.stderr
+    wrong = [*command, "--prices", "input=dear,output=2"]
+    done = subprocess.run(wrong, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert "the price of 'input' is 'dear'" in done.stderr

@@ -7,7 +7,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,12 +40,14 @@ def optimize_prompt(  # noqa: PLR0913 - PlanAI's options, and a few of our own
     search_path: Annotated[Path | None, typer.Option(help="a folder to import from")] = None,
     output_dir: Annotated[Path, typer.Option(help="where the prompt and the report go")] = Path(),
     max_cost_usd: Annotated[float | None, typer.Option(help="US dollars to spend at most")] = None,
+    prices: Annotated[str | None, typer.Option(help="US dollars per million tokens, as input=0.5,output=2")] = None,
 ) -> None:
     """Propose, try and compare better prompts for a worker. Run again, it pays for what is new alone."""
-    llm = llm_from_config(llm_provider, llm_model, base_url=base_url)
+    given: dict[str, Any] = {"base_url": base_url, "prices": _prices(prices)}
+    llm = llm_from_config(llm_provider, llm_model, **given)
     author = llm
     if llm_opt_provider or llm_opt_model:
-        author = llm_from_config(llm_opt_provider or llm_provider, llm_opt_model or llm_model, base_url=base_url)
+        author = llm_from_config(llm_opt_provider or llm_provider, llm_opt_model or llm_model, **given)
     worker = _worker(python_file, class_name, search_path, llm)
     tasks = _inputs(worker, debug_log, cache)[:samples]
     limit = Bills(None if max_cost_usd is None else Decimal(str(max_cost_usd)))
@@ -53,6 +55,14 @@ def optimize_prompt(  # noqa: PLR0913 - PlanAI's options, and a few of our own
     report = Optimizer(worker, author, goal_prompt, room, limit).run(tasks, num_iterations)
     _show(report)
     _write(report, output_dir)
+
+
+def _prices(text: str | None) -> dict[str, Any] | None:
+    """Return what is meant by ``input=0.5,output=2``; whether these are prices, `llm_from_config` says."""
+    if text is None:
+        return None
+    pairs = (part.partition("=") for part in text.split(","))
+    return {name.strip(): price.strip() for name, _, price in pairs}
 
 
 def _worker(python_file: Path, class_name: str, search_path: Path | None, llm: LLM) -> LLMTaskWorker:

@@ -106,7 +106,7 @@ class BaseLLMTaskWorker(TaskWorker):
         require_room(self.name, rendered.request, self.max_input_tokens)
         conversation: Conversation[T] = Conversation(
             who=self.name,
-            models=[self.llm, *self.fallback_llms],
+            models=self.models_to_ask(),
             accept=accept,
             tools=rendered.tools,
             tool_rounds=_TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
@@ -119,6 +119,10 @@ class BaseLLMTaskWorker(TaskWorker):
             on_chunk=self.handle_stream if self.stream else None,
         )
         return conversation.ask(rendered.request)
+
+    def models_to_ask(self) -> list[LLM]:
+        """Return the models in the order in which they are turned to."""
+        return [self.llm, *self.fallback_llms]
 
     def response_keeper(self, task: Any) -> Keeper:
         """Return where what the model says to `task` is kept: here, nowhere."""

@@ -107,8 +107,22 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
 
         What the other one said is kept as its own, and costs nothing for as long as it stands in.
         """
-        if not need_activation("a call").notes.get("stood in"):
+        if need_activation("a call").notes.get("stood in"):
+            self._stood_in_().add(key)
+        else:
             super()._keep_outputs_(key, outputs)
+
+    def _stood_in_(self) -> set[str]:
+        """Return the keys of the present run where another model has stood in."""
+        activation = current_activation()
+        found: set[str] = set() if activation is None else activation.scope.notes.setdefault((self, "stood in"), set())
+        return found
+
+    def models_to_ask(self) -> list[LLM]:
+        """Return the models in order; of equal calls in a run, one alone finds out that the first is not available."""
+        first, *others = super().models_to_ask()
+        known = others and self.notes_now().get("key") in self._stood_in_()
+        return [*others, first] if known else [first, *others]
 
     def foresee(self, task: Task) -> Foreseen | None:
         """Return what is known of a call: also that nobody has to be paid, where what the model will say is kept."""
