@@ -34,8 +34,12 @@ def to_xml(tag: str, value: Any) -> str:
 
 
 def dict_dump_xml(dict: Any, root: str = "root") -> str:  # noqa: A002 - PlanAI's name
-    """Return a dictionary as `to_xml` does, below an element called `root`."""
-    return to_xml(root, dict)
+    """Return a dictionary as `to_xml` does, below an element called `root`; quotes are escaped, as in PlanAI.
+
+    >>> dict_dump_xml({"said": 'a "b"'}).split()[1:-1]
+    ['<said>a', '&quot;b&quot;</said>']
+    """
+    return to_xml(root, dict).replace('"', "&quot;")  # no tag has any
 
 
 def _element(tag: str, value: Any) -> ET.Element:
