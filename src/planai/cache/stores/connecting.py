@@ -7,7 +7,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ _LOGGED_PAGES = 3000
 """How long the log gets until it is written into the file: 12 MB. With 1000 pages, or 4000, a put takes longer."""
 
 _RETRY_SECONDS = 0.005
+_FILES = 3
 _OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _SETTINGS: dict[str, Any] = {
@@ -89,6 +90,19 @@ def may_lack_files(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN
 
 
+def files_are_short() -> bool:
+    """Tell whether there is no room for the files that belong to one database."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
+    except OSError:
+        return True
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return False
+
+
 def may_be_written(path: str) -> bool:
     """Tell whether this user may write the file, and make files beside it."""
     return os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)  # noqa: PTH120 - a str, as everywhere here
@@ -104,6 +118,15 @@ def identity(path: str, *, whole: bool) -> tuple[int, ...]:
     if not whole:
         return status.st_dev, status.st_ino
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, _log_size(path)
+
+
+def identities(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return which files are at `paths`, as far as there are any."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = identity(path, whole=False)
+    return found
 
 
 def _open_to_write(path: str, prepare: Prepare) -> Opened:

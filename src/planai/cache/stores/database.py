@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from planai.cache.openfiles import OpenFiles
-from planai.cache.stores.connecting import Opened, Prepare, connect, identity, may_be_written, may_lack_files, open_file
+from planai.cache.stores.connecting import (
+    Opened,
+    Prepare,
+    connect,
+    files_are_short,
+    identities,
+    identity,
+    may_be_written,
+    may_lack_files,
+    open_file,
+)
 
 BESIDE = ("", "-wal", "-shm")
 """How the names of the files end that belong together."""
 
 _TRUST_SECONDS = 0.002
 """How long after a look at the file another is not worth its while before a write: a look takes as long as a lock."""
+
+_CROWDED_SECONDS = 1.0
+_RETRY_SECONDS = 0.002
 
 _open_files = OpenFiles()
 
@@ -216,22 +228,16 @@ class Database:
         """Return the reader of the file that is in the folder now, if there is one: it may have been replaced."""
         if self._opened is not None and self.is_current():
             return self._opened
-        return self._open() if _identities([self._path]) else None
+        return self._open() if identities([self._path]) else None
 
     def _open(self) -> Opened:
         with self._writing:
             self._close_connections()
             self._remove_old_log()
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            self._opened = open_file(self._path, self._prepare)
-        except (OSError, sqlite3.OperationalError) as error:
-            if not may_lack_files(error):
-                raise
-            _open_files.close_all_but(0)
-            self._opened = open_file(self._path, self._prepare)
+        self._opened = _with_files(lambda: open_file(self._path, self._prepare))
         self._file = self._opened.file
-        self._beside = _identities(self._path + ending for ending in BESIDE[1:])
+        self._beside = identities(self._path + ending for ending in BESIDE[1:])
         _open_files.add(self)
         return self._opened
 
@@ -239,7 +245,7 @@ class Database:
         """Remove the log of a file that was replaced, which SQLite left there: it would write it into the new one."""
         if not self.is_current():
             for path, known in self._beside.items():
-                if _identities([path]).get(path) == known:
+                if identities([path]).get(path) == known:
                     Path(path).unlink(missing_ok=True)
         self._beside = {}
 
@@ -268,7 +274,7 @@ class Database:
     def _renew_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._writer = connect(self._path)
+        self._writer = _with_files(lambda: connect(self._path))
         if self._opened is None:  # which was let go since `open` was called
             _open_files.add(self)
         self._writer_file = self._file
@@ -293,13 +299,23 @@ class Database:
             follow()
 
 
-def _identities(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Return which files are at `paths`, as far as there are any."""
-    found = {}
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            found[path] = identity(path, whole=False)
-    return found
+def _with_files(opened: Callable[[], T]) -> T:
+    """Open something; where too many files are open, close what is not in use, and try again for a while.
+
+    Many threads may do so at once, and each takes what another has let go.
+    """
+    deadline = time.monotonic() + _CROWDED_SECONDS
+    is_crowded = True
+    while True:
+        try:
+            return opened()
+        except (OSError, sqlite3.OperationalError) as error:
+            if not may_lack_files(error) or not is_crowded or time.monotonic() > deadline:
+                raise
+        is_crowded = files_are_short()
+        _open_files.close_all_but(0)
+        if is_crowded:
+            time.sleep(_RETRY_SECONDS)
 
 
 class _Ticket:
