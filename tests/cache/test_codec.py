@@ -8,6 +8,7 @@ import decimal
 import enum
 import functools
 import io
+import ipaddress
 import json
 import math
 import os
@@ -24,7 +25,21 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, SecretStr, SerializeAsAny, field_validator
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FileUrl,
+    HttpUrl,
+    PostgresDsn,
+    PrivateAttr,
+    RootModel,
+    SecretStr,
+    SerializeAsAny,
+    WebsocketUrl,
+    field_validator,
+)
 
 from planai.cache.bundle import Bundle, Published
 from planai.cache.canonical import canonical
@@ -241,6 +256,39 @@ def is_signalling(given: dict[str, Any]) -> bool:
 )
 def test_what_looks_like_something_else_comes_back_as_it_went_in(value: Any) -> None:
     assert canonical(returned(value)) == canonical(value)
+
+
+class Page(Task):
+    url: HttpUrl
+    links: list[AnyUrl] = []
+    host: ipaddress.IPv4Address | ipaddress.IPv6Network | None = None
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(url=HttpUrl("https://example.org/a?b=c#d")),
+        Page(url=HttpUrl("https://bücher.example/ü"), links=[AnyUrl("ftp://a/b"), FileUrl("file:///tmp/x")]),
+        Page(url=HttpUrl("http://a"), host=ipaddress.IPv4Address("127.0.0.1")),
+        Page(url=HttpUrl("http://a"), host=ipaddress.IPv6Network("2001:db8::/32")),
+        Page(url=HttpUrl("http://a"), anything={ipaddress.ip_interface("10.0.0.1/8"): WebsocketUrl("wss://a/b")}),
+    ],
+)
+def test_addresses_come_back_as_they_went_in(page: Page) -> None:
+    again = returned(page)
+    assert (again, repr(again)) == (page, repr(page))
+    assert canonical(again) == canonical(page)
+
+
+class Own(AnyUrl):
+    """A kind of address that only this program knows."""
+
+
+@pytest.mark.parametrize("value", [Own("http://a"), object(), PostgresDsn("postgres://me:secret@host/db")], ids=str)
+def test_addresses_of_other_kinds_are_not_kept(value: Any) -> None:
+    with pytest.raises(UnstorableValue, match="which the cache cannot keep"):
+        CODEC.encode(value)
 
 
 def test_bytes_pass_through_as_they_are() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import importlib
 import json
 import pathlib
 import uuid
@@ -56,8 +57,15 @@ def pack(value: Any) -> Any:
         return _pack_model(value)
     if dataclasses.is_dataclass(value):
         return _pack_dataclass(value)
+    return _pack_place(value, kind)
+
+
+def _pack_place(value: Any, kind: type) -> dict[str, Any]:
+    """Return what tells where something is: a path, or an address."""
     if isinstance(value, pathlib.PurePath):
         return {TAG: "path", "v": SCALARS["path"].dump(value)}
+    if _ADDRESSES.get(kind.__name__) == kind.__module__:
+        return {TAG: "address", "v": SCALARS["address"].dump(value)}
     raise Unpackable(f"is a {kind.__module__}.{kind.__qualname__}, which the cache cannot keep: use plain data")
 
 
@@ -118,6 +126,20 @@ def _pack_dataclass(value: Any) -> dict[str, Any]:
 _PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
 
 
+_ADDRESSES = {
+    **dict.fromkeys(("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network"), "ipaddress"),
+    **dict.fromkeys(("IPv4Interface", "IPv6Interface"), "ipaddress"),
+    **dict.fromkeys(("AnyUrl", "AnyHttpUrl", "HttpUrl", "FileUrl", "FtpUrl"), "pydantic.networks"),
+    **dict.fromkeys(("AnyWebsocketUrl", "WebsocketUrl"), "pydantic.networks"),
+}
+"""Addresses that are kept as text, and the modules that they are from: found by name, so that none is imported."""
+
+
+def _address(parts: list[str]) -> Any:
+    name, text = parts
+    return getattr(importlib.import_module(_ADDRESSES[name]), name)(text)
+
+
 def _pack_time(value: dt.datetime | dt.time) -> list[Any]:
     """Return the text, the fold, the time zone's key where it has one, and a name that its difference does not tell."""
     zone = value.tzinfo
@@ -163,6 +185,7 @@ SCALARS: dict[str, _Scalar] = {
         lambda value: [type(value).__name__, str(value)],
         lambda parts: _PATHS[parts[0]](parts[1]),
     ),
+    "address": _Scalar(object, lambda value: [type(value).__name__, str(value)], _address),
     "complex": _Scalar(complex, repr, complex),
 }
 SEQUENCES: dict[str, Callable[[Iterable[Any]], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
@@ -177,7 +200,7 @@ def _refuse_secret(_: Any) -> Any:
 
 
 _PACKERS: dict[type, Callable[[Any], Any]] = {
-    **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in SCALARS.items()},
+    **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in SCALARS.items() if tag != "address"},
     Bundle: pack_answer,
     tuple: lambda value: {TAG: "tuple", "v": _each(value)},
     set: lambda value: {TAG: "set", "v": _sorted(_each(value))},
