@@ -237,3 +237,17 @@ def test_a_miss_among_fixtures_tells_no_times(folder: Path) -> None:
     assert 'field text: "a" -> "b"' in str(explanation)
     assert "ago" not in str(explanation)
     assert "0 s" not in str(explanation)
+
+
+def test_several_that_record_the_same_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    def record(number: int) -> int:
+        store = FixtureStore(tmp_path)  # as each process has its own
+        barrier.wait(30)
+        return sum(store.put("space", f"key{turn % 3}", Record(b'{"by":%d}' % number, 0.0)) for turn in range(200))
+
+    barrier = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(record, range(4))) == [200] * 4
+    store = FixtureStore(tmp_path)
+    assert all(store.get("space", f"key{turn}") for turn in range(3))
+    assert not list(tmp_path.rglob("*.tmp"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
 
 import pytest
 
 from llm.openai_server import OpenAIServer, answer
+from planai.testing.pruning import SessionFixtures
 
 pytest_plugins = ["pytester"]
 
@@ -337,6 +339,34 @@ def test_a_session_of_some_tests_prunes_nothing(project: Project, args: list[str
     session = project.pytest("--planai-prune", *args)
     assert project.files() == before
     assert "planai: removed nothing from" in session.text
+
+
+@pytest.mark.parametrize("args", [[], ["-k", "not rum"]], ids=["all tests", "some tests"])
+def test_processes_that_share_the_tests_prune_together_what_none_of_them_uses(
+    project: Project, args: list[str]
+) -> None:
+    pytest.importorskip("xdist")
+    project.write("test_more.py", TESTS.replace("tea", "milk").replace("rum", "rice"))
+    project.pytest_in_a_process("--planai-record", "-n", "2")
+    needed = project.contents()
+    assert len(project.answers()) == 4
+    stale = project.folder / "fixtures/rates/shop-Rate/Item-stale.json"
+    stale.write_text(json.dumps({"space": "shop:Rate", "key": "stale"}))
+    project.pytest_in_a_process("--planai-prune", "-n", "2", *args)
+    assert stale.exists() == bool(args)
+    stale.unlink(missing_ok=True)
+    assert project.contents() == needed
+
+
+def test_what_a_process_used_that_does_not_say_so_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "fixtures"
+    (folder / "shop").mkdir(parents=True)
+    (folder / "shop" / "one.json").write_text(json.dumps({"space": "shop", "key": "one"}))
+    known = SessionFixtures()
+    known.take_over({"used": {str(folder): []}, "waiting": {}, "unfinished": []})
+    known.take_over(None)
+    known.prune(is_whole=True)
+    assert (known.removed, known.kept) == (0, {folder})
 
 
 @pytest.mark.parametrize("end", ["assert False", "pytest.skip('not today')", "pytest.exit('enough')"])

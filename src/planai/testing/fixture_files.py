@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class FixtureFiles:
         path = self._place(content, used)
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")  # others may record just now
         temporary.write_text(text, encoding="utf-8", errors="surrogatepass")
         temporary.replace(path)
         self._known = {key: found for key, found in self._known.items() if found[0] != path}

@@ -9,33 +9,15 @@ that made all tests of the folder, and in which all of them passed.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from planai.cache.opening import overriding
-from planai.testing.fixtures import FixtureStore
+from planai.testing.pruning import SessionFixtures
 
-
-@dataclass
-class _Session:
-    """What is known of the folders of a session.
-
-    Attributes:
-        stores: the store of each folder.
-        unfinished: folders with a test that was left out, or did not pass: it may need what seems to be unused.
-        kept: folders of which nothing was removed, though that was asked for.
-        removed: how many files were.
-    """
-
-    stores: dict[Path, FixtureStore] = field(default_factory=dict)
-    unfinished: set[Path] = field(default_factory=set)
-    kept: set[Path] = field(default_factory=set)
-    removed: int = 0
-
-
-_session = pytest.StashKey[_Session]()
+_session = pytest.StashKey[SessionFixtures]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "planai_cache(folder): cached workers replay answers from the folder; --planai-record writes them"
     )
-    config.stash[_session] = _Session()
+    config.stash[_session] = SessionFixtures()
 
 
 def pytest_deselected(items: Iterable[pytest.Item]) -> None:
@@ -71,7 +53,7 @@ def _planai_cache(request: pytest.FixtureRequest) -> Iterator[None]:
             )
         yield
         return
-    store = request.config.stash[_session].stores.setdefault(folder, FixtureStore(folder))
+    store = request.config.stash[_session].store(folder)
     record = request.config.getoption("--planai-record")
     with overriding(store, "refresh" if record else "replay"):
         yield
@@ -82,6 +64,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Say in the report of a test that failed where its answers come from, and how they are written anew."""
     report = yield
     folder = _folder_of(item)
+    if folder is not None and report.when == "teardown":
+        item.config.stash[_session].waiting.get(folder, set()).discard(item.nodeid)
     if folder is not None and not report.passed:
         item.config.stash[_session].unfinished.add(folder)
         if report.failed and not item.config.getoption("--planai-record"):
@@ -92,20 +76,31 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember which tests of which folders are to be made."""
+    for item in session.items:
+        if (folder := _folder_of(item)) is not None:
+            session.config.stash[_session].waiting.setdefault(folder, set()).add(item.nodeid)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Remove fixtures that were not used, where that was asked for, and all tests that may use them have passed."""
-    if not session.config.getoption("--planai-prune"):
+    config = session.config
+    if not config.getoption("--planai-prune"):
         return
-    known = session.config.stash[_session]
+    known = config.stash[_session]
+    if hasattr(config, "workeroutput"):  # one of several processes of pytest-xdist knows only of its own tests
+        config.workeroutput["planai"] = known.dump()
+        return
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-    in_part = any("::" in arg or Path(arg).is_file() for arg in session.config.args)
-    for folder, store in known.stores.items():
-        if in_part or not ended or folder in known.unfinished or session.shouldfail:
-            known.kept.add(folder)
-            continue
-        for path in store.unused():
-            path.unlink()
-            known.removed += 1
+    in_part = any("::" in arg or Path(arg).is_file() for arg in config.args)
+    known.prune(is_whole=ended and not in_part and not session.shouldfail)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a process of pytest-xdist knows, when it has ended."""
+    node.config.stash[_session].take_over(getattr(node, "workeroutput", {}).get("planai"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
