@@ -163,11 +163,21 @@ def scored(value: int) -> int:
     return value * 2
 
 
+class Scores:
+    @functools.singledispatchmethod
+    def score(self, value: int) -> int:
+        return value * 2
+
+
+SCORES = Scores()
+
+
 class OfLibraries(Base):
     """Uses what keeps something on the user's own classes and functions."""
 
     def answer(self, value: int) -> int:
         copy.deepcopy(Client(1))
+        assert SCORES.score(value) == value * 2
         return scored(value) if Right.READ | Right.WRITE else 0
 
 

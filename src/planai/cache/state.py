@@ -37,6 +37,7 @@ _MACHINES = frozenset(
     }
 )
 _ESSENCE: dict[str, tuple[str, ...]] = {
+    "functools:singledispatchmethod": ("func", "dispatcher"),
     "jinja2.environment:Environment": (
         *("autoescape", "block_end_string", "block_start_string", "comment_end_string", "comment_start_string"),
         *("extensions", "filters", "finalize", "globals", "keep_trailing_newline", "line_comment_prefix"),
