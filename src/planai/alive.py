@@ -15,12 +15,13 @@ def call_that_consumes(worker: object, task: object) -> Any:
 
     It is also None where there are two: one of them took too long, and is tried again.
     """
-    found = [
-        activation
-        for activation in list(_alive)
-        if activation.worker is worker and any(consumed is task for consumed in activation.tasks)
-    ]
+    found = [activation for activation in calls_of(worker) if any(consumed is task for consumed in activation.tasks)]
     return found[0] if len(found) == 1 else None
+
+
+def calls_of(worker: object) -> list[Any]:
+    """Return the calls that `worker` is making."""
+    return [activation for activation in list(_alive) if activation.worker is worker]
 
 
 def outside(what: str) -> str:

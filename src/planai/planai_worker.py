@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from planai.alive import call_that_consumes, outside
+from planai.alive import call_that_consumes, calls_of, outside
 from planai.call import Activation
 from planai.errors import PublishedOutside
 from planai.task import Task
@@ -57,6 +57,8 @@ class PlanAIWorker:
         """
         activation: Activation | None = call_that_consumes(self, input_task)
         if activation is None:
+            for call in calls_of(self):  # it may be a thread of one of them
+                call.notes["lost"] = True
             check_published(self.name, self.output_types, type(task))
             raise PublishedOutside(outside(f"publishing from {self.name!r}"))
         return activation

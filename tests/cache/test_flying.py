@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import pytest
 
 from planai import CachedTaskWorker, Graph, Task
+from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
 from planai.cache.flight import LOCK_FILE
 from planai.cache.opening import overriding
 from planai.call import CacheMode
+from planai.errors import PublishedOutside
 from planai.run.result import RunResult
 from planai.testing import run_inline
 from planai.testing.fixtures import FixtureStore
@@ -334,3 +336,26 @@ def test_other_modes_look_as_ever(tmp_path: Path, mode: CacheMode, hits: int) ->
     worker.cache_mode = mode
     result = run(worker, 1)
     assert (len(result.outputs), result.cache.hits, len(worker.computed)) == (1, hits, 2 - hits)
+
+
+def test_what_a_thread_could_not_publish_is_missing_once_and_not_for_ever(tmp_path: Path) -> None:
+    class Helped(Plus):
+        """Publishes once by itself, and once from a thread that does not say what it consumes."""
+
+        def consume_work(self, task: Number) -> None:
+            self.computed.append(task.value)
+            self.publish_work(Word(text="mine"))
+            thread = threading.Thread(target=self.try_to_publish)
+            thread.start()
+            thread.join()
+
+        def try_to_publish(self) -> None:
+            with pytest.raises(PublishedOutside):
+                self.publish_work(Word(text="the thread's"))
+
+    worker = Helped(cache_dir=tmp_path)
+    with pytest.warns(CacheWarning, match="from a thread that does not say for which call"):
+        run(worker, 1)
+    with pytest.warns(CacheWarning, match="not cached"):
+        assert run(worker, 1).cache.hits == 0
+    assert worker.computed == [1, 1]

@@ -250,6 +250,14 @@ def test_a_task_that_is_past_its_time_is_not_stored(folder: Path, ttl: float) ->
     assert list(worker.get_cache()) == []
 
 
+@pytest.mark.parametrize("ttl", [math.inf, 10**400])
+def test_a_time_without_end_is_no_limit(folder: Path, ttl: float) -> None:
+    worker = Timed(cache_dir=folder, times=ttl)
+    assert values(run_inline(worker, ONE)) == [101]
+    cache = worker.get_cache()
+    assert [info.expires_at for info in cache.store.scan(cache.space)] == [None]
+
+
 @pytest.mark.parametrize("ttl", ["soon", math.nan, [1], object()])
 def test_rubbish_from_get_ttl_is_told_with_the_worker(folder: Path, ttl: Any) -> None:
     (failure,) = run_inline(Timed(cache_dir=folder, times=ttl), ONE).failures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -150,6 +150,8 @@ class ConfiguredTaskWorker(TracingTaskWorker):
                 return self.cache_ttl
             task = activation.tasks[0]
         ttl = self.get_ttl(task)
-        if ttl is not None and (not isinstance(ttl, int | float) or math.isnan(ttl)):
+        if ttl is None:
+            return None
+        if not isinstance(ttl, int | float) or ttl != ttl:  # noqa: PLR0124 - which only NaN is
             raise ConfigurationError(f"{self.name}.get_ttl returned {ttl!r}: return seconds, or None for never")
-        return None if ttl == math.inf else ttl
+        return None if ttl > sys.float_info.max else ttl
