@@ -4,7 +4,8 @@ Threads that all do short things hinder each other more than they help: each tim
 takes over. So one thread does what is there, one call after the other. Their number is doubled when calls have waited
 for some milliseconds although the processor has time to spare, or when calls are long enough for a switch not to
 matter; else it is halved. It is doubled at once each time that nothing ends for so long, since all that run are waiting
-for something: sixty-four threads are there after thirty milliseconds.
+for something: sixty-four threads are there after thirty milliseconds. Where all was short up to then, it is taken for
+the disk at first, which keeps everybody waiting now and then, and more threads would only be in the way afterwards.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ _LONG_SECONDS = 0.001
 """Calls that cost so much processor time are not slowed by switches between threads, which take microseconds."""
 
 
+_STALL_SECONDS = 0.05
+"""How long nothing may end where calls are short until more threads are called in: the disk is mostly done by then."""
+
+
 class ThreadExecutor:
     """Performs calls in up to `max_workers` daemon threads, started as they are needed."""
 
@@ -49,6 +54,7 @@ class ThreadExecutor:
         self._done = 0
         self._surplus = 0
         self._look = (0.0, 0.0, 0)
+        self._stall = (-1, 0.0)
 
     @property
     def waiting(self) -> int:
@@ -74,7 +80,11 @@ class ThreadExecutor:
         Not more at once: it may only be the disk that keeps everybody waiting.
         """
         with self._lock:
-            self._double()
+            now = time.perf_counter()
+            if self._stall[0] != self._done:
+                self._stall = (self._done, now + (_STALL_SECONDS if self._are_short(now) else 0.0))
+            if now >= self._stall[1]:
+                self._double()
 
     def _double(self) -> None:
         for _ in range(min(len(self._calls), max(1, self._busy))):
@@ -138,14 +148,18 @@ class ThreadExecutor:
     def _adapt(self) -> None:
         """Double the threads where that gets more done, and let half of them rest where they only hinder each other."""
         with self._lock:
-            before, cpu_before, done_before = self._look
-            now, cpu, done = self._look = (time.perf_counter(), time.process_time(), self._done)
-            in_use = (cpu - cpu_before) / max(now - before, 1e-9)
-            each = (cpu - cpu_before) / max(done - done_before, 1)
-            if in_use < _SPARE or each > _LONG_SECONDS:
-                self._double()
-            else:
+            now = time.perf_counter()
+            if self._are_short(now):
                 self._surplus = self._busy // 2
+            else:
+                self._double()
+            self._look = (now, time.process_time(), self._done)
+
+    def _are_short(self, now: float) -> bool:
+        """Tell whether calls since the last look were short, and used the processor rather than wait."""
+        before, cpu_before, done_before = self._look
+        cpu = time.process_time() - cpu_before
+        return cpu >= _SPARE * (now - before) and cpu <= _LONG_SECONDS * max(self._done - done_before, 1)
 
     def _take(self) -> tuple[Call, float] | None:
         try:
