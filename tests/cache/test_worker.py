@@ -20,8 +20,10 @@ from planai import CachedTaskWorker, Graph, JoinedTaskWorker, RunResult, Task, T
 from planai.cache.bundle import Bundle
 from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
+from planai.cost import FREE
 from planai.errors import ConfigurationError, PublishError, UnkeyableValue
 from planai.testing import run_inline
+from planai.worker import Foreseen
 
 
 class Number(Task):
@@ -836,3 +838,10 @@ def test_planais_hook_may_refuse_an_answer(folder: str, tmp_path: Path) -> None:
         result = run_inline(checks, Number(value=1))
         assert (figures(result), result.outputs) == (expected, [Number(value=2)])
         assert checks.computed == [1] * expected[1]
+        stats = checks.cache_stats
+        assert ((stats.hits, stats.misses), stats.saved == FREE) == (expected, not expected[0])
+        assert sum(stats.reasons.values()) == stats.misses
+    marker.unlink()
+    assert Checks(cache_dir=folder, marker=marker).foresee(Number(value=1)) == Foreseen(
+        None, "the worker itself would not use what is stored", key=checks.get_cache_key(Number(value=1))
+    )

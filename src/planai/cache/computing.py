@@ -111,8 +111,9 @@ class ComputingTaskWorker(FlyingTaskWorker):
 
     def _obstacle_(self, task: Task, outputs: list[Output]) -> str:
         """Return why a replay could not do what the computation did; empty if it could."""
-        origin: Lineage = need_activation("a call").notes.get("origin") or lineage_of(task)
-        if "lost" in need_activation("a call").notes:
+        notes = need_activation("a call").notes
+        origin: Lineage = notes.get("origin") or lineage_of(task)
+        if "lost" in notes:
             return "publishes from a thread that does not say for which call, so that parts may be missing: not cached"
         expected = self._expected_state_(origin)
         injects = lineage_of(task).injected is not origin.injected

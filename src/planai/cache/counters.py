@@ -71,6 +71,14 @@ class CacheStats:
             if reason:
                 self.reasons -= Counter([reason])
 
+    def take_back_hit(self, cost: Cost, reason: str) -> None:
+        """Count a hit as a miss after all, since what was found could not be used."""
+        with self._lock:
+            self.hits -= 1
+            self.misses += 1
+            self.saved = self.saved.plus(cost.times(-1))
+            self.reasons[reason] += 1
+
     def explain_miss(self, reason: str) -> None:
         """Tell why a miss, which was counted without a reason, is one."""
         with self._lock:

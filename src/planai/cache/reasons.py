@@ -14,7 +14,7 @@ FIRST = "nothing is stored by this worker"
 NEW_INPUT = "new input"
 NEW_KEY = "new key"
 REFRESH = "refresh"
-REJECTED = "get_from_cache of the worker gave nothing"
+REJECTED = "the worker itself would not use what is stored"
 MISFIT = "of a type, or for a consumer, that the worker does not publish any more"
 UNKNOWN_CHANGE = "the worker changed"
 

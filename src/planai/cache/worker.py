@@ -133,7 +133,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             with contextlib.suppress(Exception):  # a run computes what an override cannot read
                 value = None
                 value = self.get_from_cache(key)
-        if value is None:
+        if value is None or not self._is_valid_(value, task):
             return Foreseen(None, REJECTED, key=last)
         self._take_out_(hit, task)
         outputs = value.outputs if isinstance(value, Bundle) else (Published(value),)
@@ -154,8 +154,8 @@ class CachedTaskWorker(ComputingTaskWorker):
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand_"]
         mode = self.cache_mode_now()
-        wanted = self.should_cache(task)
-        need_activation("a call").notes["should cache"] = (task, wanted)  # for those who keep parts of the answer
+        notes, wanted = need_activation("a call").notes, self.should_cache(task)
+        notes["should cache"] = (task, wanted)  # for those who keep parts of the answer
         if not wanted:
             self._see_first_(task)
             return self._consume_as_flow_(task)
@@ -164,7 +164,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         if mode == "off":
             return self._consume_as_flow_(task)
         key = self._key_(task)
-        ttl = need_activation("a call").notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
+        ttl = notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
         if hand.looks:
             return self._compute_answer_(key, task)
         keeps = mode != "read_only" and (ttl is None or ttl + self.stale_while_revalidate > 0)
@@ -183,7 +183,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         return self._compute_once_(key, partial(self._compute_answer_, key, task), find)
 
     def _expects_miss_(self, mode: CacheMode) -> bool:
-        """Tell whether to look once only, when it is this call's to compute: as it is after a miss, in a new run."""
+        """Tell whether to look once only, when it is this call's turn to compute: since the last look was in vain."""
         call = need_activation("a call").call
         return (
             bool(self.__dict__["_missed_"])
@@ -267,7 +267,7 @@ class CachedTaskWorker(ComputingTaskWorker):
                 self._note_look_(activation, key, None)
             elif self._replay_(key):
                 return True
-        elif self._is_there_now_(key) and self._replay_(key, waited=True):
+        elif "refused" not in activation.notes and self._is_there_now_(key) and self._replay_(key, waited=True):
             self._take_back_miss_(earlier)
             self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
             return True
@@ -275,7 +275,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         return False
 
     def _cache_hit_is_valid(self, task: Any, cached_results: list[tuple[str | None, Any]]) -> bool:
-        """Tell whether an answer may be used; PlanAI's hook, for what override `get_from_cache` here."""
+        """Tell whether an answer may be used: PlanAI's hook. To override `get_from_cache` does the same, and more."""
         return True
 
     def _is_valid_(self, value: Any, task: Task) -> bool:
@@ -292,9 +292,11 @@ class CachedTaskWorker(ComputingTaskWorker):
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.cache_warn(f"get_from_cache raised {type(error).__name__}: {error}; the answer is computed again")
             value = None
-        if value is None or not self._is_valid_(value, activation.tasks[0]):
+        if value is None:
             activation.lookup = Lookup(hit=False, reason=activation.lookup.reason if activation.lookup else "")
             return False
+        if not self._is_valid_(value, activation.tasks[0]):
+            return self._refuse_(REJECTED)
         waited = waited or (activation.call is not None and activation.call.resumed)
         if activation.lookup is None:
             activation.lookup = Lookup(hit=True)
@@ -306,8 +308,17 @@ class CachedTaskWorker(ComputingTaskWorker):
             self.publish_work(value)
         except PublishError:
             activation.outputs.clear()
-            activation.lookup = Lookup(hit=False, reason=MISFIT)
-            return False
+            return self._refuse_(MISFIT)
         if hit is not None and hit.stale and self.cache_mode_now() in ("read_write", "refresh"):
             self._renew_answer_(key, activation.tasks[0])
         return True
+
+    def _refuse_(self, reason: str) -> bool:
+        """Count the answer that was found as a miss after all, and look no further in this call: it cannot be used."""
+        activation = need_activation("a call")
+        activation.notes["refused"] = True
+        activation.lookup = Lookup(hit=False, reason=reason)
+        hit: Hit | None = activation.notes.get("hit")
+        if hit is not None:
+            self.cache_stats.take_back_hit(hit.cost, reason)
+        return False

@@ -55,7 +55,8 @@ class Traffic:
         published, targets, previous, _ = output
         parent = ROOT if previous is None else lineage_of(previous).provenance
         provenance = self._step(call.scope if parent is ROOT else parent, self._plan.nodes[call.worker].name)
-        self._send(published, Lineage(provenance, previous, *lineage_of(published)[2:-1]), targets)
+        attached = lineage_of(published)[2:-1]  # what comes after the two, but not who watches
+        self._send(published, Lineage(provenance, previous, *attached), targets)
 
     def _send(self, published: Task, lineage: Lineage, targets: tuple[str, ...]) -> None:
         if self._ledger.abandoned and self._ledger.is_abandoned(lineage.provenance):
