@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 
 import pytest
@@ -64,3 +65,38 @@ def test_an_error_is_raised_again_and_not_remembered() -> None:
     with pytest.raises(KeyError, match="1"):
         number(int)
     assert number(int) == 2
+
+
+def test_a_class_that_dies_where_the_stack_is_full_leaves_nothing_to_the_next_one_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+
+    @per_class
+    def name(kind: type) -> str:
+        return kind.__name__
+
+    levels: list[int] = []
+
+    def dive() -> None:
+        try:
+            dive()
+        except RecursionError:
+            if levels:  # the deepest only: there is room again further up
+                levels.pop()
+                gc.collect()
+            raise
+
+    seen: set[int] = set()
+    again = 0
+    for number in range(200):
+        kind = type(f"Class{number}", (), {})
+        again += id(kind) in seen
+        seen.add(id(kind))
+        assert name(kind) == f"Class{number}"
+        del kind
+        if number % 10 == 0:
+            levels = [1, 2, 3]
+            with pytest.raises(RecursionError):
+                dive()
+    assert again, "no class took the place of another"

@@ -19,20 +19,18 @@ def per_class(function: Callable[[type], T]) -> Callable[[type], T]:
     >>> name(int)
     'int'
     """
-    known: dict[int, T] = {}
-    classes: dict[int, weakref.ref[type]] = {}
+    known: dict[int, tuple[weakref.ref[type], T]] = {}
 
     def remembered(kind: type) -> T:
         number = id(kind)  # WeakKeyDictionary takes four times as long, some twenty times for each task
-        try:
-            return known[number]
-        except KeyError:
-            found = function(kind)
-        classes.setdefault(number, weakref.ref(kind, partial(forget, number)))  # before its number is another's
-        return known.setdefault(number, found)  # of two threads at it, both get the same
-
-    def forget(number: int, _: object) -> None:
-        known.pop(number, None)
-        classes.pop(number, None)
+        entry = known.get(number)
+        # A number may be another's by now: nobody is told of a death that comes where the stack is full.
+        if entry is not None and entry[0]() is kind:
+            return entry[1]
+        made = weakref.ref(kind, partial(known.pop, number)), function(kind)
+        entry = known.setdefault(number, made)  # of two threads at it, both get the same
+        if entry[0]() is not kind:
+            entry = known[number] = made
+        return entry[1]
 
     return remembered
