@@ -15,6 +15,7 @@ from planai.cache.openfiles import OpenFiles
 from planai.cache.opening import open_flights
 from planai.cache.store import Record
 from planai.cache.stores.disk import FILE, DiskStore
+from waiting import wait_until
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="what is open is read from /proc")
 LIMIT = 4
@@ -32,8 +33,10 @@ class Holder:
     def __init__(self, *, is_busy: bool = False) -> None:
         self.is_busy = is_busy
         self.is_open = True
+        self.asked = 0
 
     def let_go(self) -> bool:
+        self.asked += 1
         self.is_open = self.is_busy
         return not self.is_open
 
@@ -74,6 +77,26 @@ def test_who_is_gone_or_has_closed_its_files_does_not_count() -> None:
     for holder in rest:
         files.add(holder)
     assert second.is_open
+
+
+def test_where_too_many_have_theirs_in_use_the_next_waits_until_one_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openfiles, "_CROWDED_SECONDS", 60.0)
+    files = OpenFiles()
+    holders = [Holder(is_busy=True) for _ in range(2 * LIMIT)]
+    for holder in holders:
+        files.admit(holder)
+    late = Holder(is_busy=True)
+    thread = threading.Thread(target=files.admit, args=(late,))
+    for holder in holders:
+        holder.asked = 0
+    thread.start()
+    wait_until(lambda: all(holder.asked > 1 for holder in holders))
+    assert len(files) == 2 * LIMIT
+    holders[3].is_busy = False
+    thread.join(30)
+    assert len(files) == 2 * LIMIT
+    assert not holders[3].is_open
+    assert late.is_open
 
 
 @needs_proc

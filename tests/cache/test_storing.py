@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from planai.cache.stores.disk import DiskStore
 from planai.cache.stores.memory import MemoryStore
 from planai.errors import CacheMiss, ConfigurationError
 from planai.testing import run_inline
+from waiting import wait_until
 
 WAIT = 30.0
 
@@ -69,14 +69,6 @@ def folder(tmp_path: Path) -> Path:
 def values(result: RunResult) -> list[int]:
     assert result.failures == []
     return [output.value for output in result.outputs if isinstance(output, Number)]
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread brings about."""
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
 
 
 # ---- served while it is computed again

@@ -7,9 +7,7 @@ import re
 import shutil
 import sqlite3
 import threading
-import time
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +22,7 @@ from planai.cost import FREE
 from planai.errors import ConfigurationError, PublishError, UnkeyableValue
 from planai.testing import run_inline
 from planai.worker import Foreseen
+from waiting import wait_until
 
 
 class Number(Task):
@@ -57,14 +56,6 @@ def folder(tmp_path: Path) -> str:
 
 def figures(result: RunResult) -> tuple[int, int]:
     return result.cache_hits, result.cache_misses
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what only the clock brings about."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
 
 
 def entries(folder: str) -> list[tuple[Any, ...]]:

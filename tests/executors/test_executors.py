@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Barrier, Event, Thread
@@ -15,6 +16,8 @@ from planai.events import Finished
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.executors.aio import AioExecutor
 from planai.provenance import ROOT
+from planai.task import Task
+from waiting import wait_until
 
 WAIT = 30.0
 Perform = Callable[[Call], RunEvent]
@@ -182,6 +185,20 @@ def test_an_inline_call_that_was_interrupted_is_given_back() -> None:
     with pytest.raises(KeyboardInterrupt):
         driver.submit(1)
     assert executor.discard() == [call(0)]
+
+
+class Payload(Task):
+    """What a call is about."""
+
+
+def test_nothing_is_kept_of_a_call_that_is_over(executor: Executor) -> None:
+    driver = Driver(executor)
+    task = Payload()
+    watch = weakref.ref(task)
+    executor.submit(Call(0, "W", (task,), ROOT))
+    del task
+    driver.next()
+    wait_until(lambda: watch() is None)
 
 
 # ---- threads

@@ -8,9 +8,7 @@ import os
 import select
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +79,3 @@ def has_line(process: subprocess.Popen[str], within: float) -> bool:
     """Tell whether a child that was silent so far says something within so many seconds."""
     assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], within)[0])
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = WAIT, every: float = 0.0005) -> None:
-    """Wait for what another process brings about."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        threading.Event().wait(every)

@@ -10,6 +10,7 @@ import gc
 import os
 import resource
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from faults.lines import say
 from faults.squares import Item, Square, Squarer, hearing, square_of
 from planai import Graph
+from waiting import wait_until
 
 ENOUGH = 1000
 
@@ -69,6 +71,7 @@ def main(folder: str, count: int, limit: int) -> None:
     before = Counter(open_files())
     with hearing() as said:
         found = run_all(f"{folder}/all", count)
+        wait_until(lambda: threading.active_count() == 1)  # a thread may be about to end, with its last call in hand
         gc.collect()
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # as looking at what is open takes a file, too
     left = Counter(open_files()) - before

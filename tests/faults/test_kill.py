@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from faults.children import carried_out, command_of, has_line, read_line, report_of, started, tell, wait_until
+from faults.children import carried_out, command_of, has_line, read_line, report_of, started, tell
 from faults.program import Log
 from faults.soundness import assert_sound
 from faults.squares import Report
+from waiting import wait_until
 
 KILLS = 100
 PROCESSES = 4

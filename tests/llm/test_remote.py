@@ -7,9 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +21,7 @@ from planai.llm.config import llm_from_config
 from planai.llm.loop import run, running_loop_thread
 from planai.llm.remote import RemoteModel
 from planai.testing import run_inline
+from waiting import wait_until
 
 KEY = "sk-secret-0123456789"
 CITY = Request(
@@ -359,13 +358,6 @@ def test_a_call_that_is_aborted_is_cancelled(server: OpenAIServer) -> None:
     graph.shutdown()
     serving.join(20)
     assert not serving.is_alive()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 # ---- what a model costs

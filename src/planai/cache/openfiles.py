@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import time
 import weakref
 from collections import deque
 from typing import Protocol
@@ -11,6 +12,8 @@ from typing import Protocol
 _SHARE = 16
 """One in so many of the files that the process may open; a holder has up to 5."""
 
+_CROWDED_SECONDS = 1.0
+_RETRY_SECONDS = 0.002
 _LEAST = 4
 
 
@@ -32,6 +35,15 @@ class OpenFiles:
 
     def __len__(self) -> int:
         return len(self._holders)
+
+    def admit(self, holder: Holder) -> None:
+        """Take note that `holder` is about to open files; wait for a while where too many have theirs in use."""
+        deadline = time.monotonic() + _CROWDED_SECONDS
+        while len(self) >= 2 * _limit() and time.monotonic() < deadline:
+            self.close_all_but(_limit())
+            if len(self) >= 2 * _limit():
+                time.sleep(_RETRY_SECONDS)
+        self.add(holder)
 
     def add(self, holder: Holder) -> None:
         """Take note that `holder` has opened files."""

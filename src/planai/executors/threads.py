@@ -33,7 +33,6 @@ On a machine that is busy otherwise, a single thread that never waits may get li
 _LONG_SECONDS = 0.001
 """Calls that cost so much processor time are not slowed by switches between threads, which take microseconds."""
 
-
 _STALL_SECONDS = 0.05
 """How long nothing may end where calls are short until more threads are called in: the disk is mostly done by then."""
 
@@ -50,7 +49,7 @@ class ThreadExecutor:
         self._wakeups = threading.Semaphore(0)
         self._busy = 0
         self._idle = 0
-        self._stopped = False
+        self._target: tuple[Perform, Post] | None = None
         self._done = 0
         self._surplus = 0
         self._look = (0.0, 0.0, 0)
@@ -63,8 +62,7 @@ class ThreadExecutor:
 
     def start(self, perform: Perform, post: Post) -> None:
         """Remember how to perform, and where to post."""
-        self._perform = perform
-        self._post = post
+        self._target = perform, post
         self._look = (time.perf_counter(), time.process_time(), 0)
 
     def submit(self, call: Call) -> None:
@@ -108,16 +106,16 @@ class ThreadExecutor:
                 self._summon()
 
     def stop(self) -> None:
-        """Let each thread end after its present call."""
+        """Let each thread end after its present call; those that rest keep nothing of the run until they have ended."""
         with self._lock:
-            self._stopped = True
+            self._target = None
             for _ in range(self._idle):
                 self._wakeups.release()
             self._idle = 0
 
     def _summon(self) -> None:
         """Wake or start one thread; the lock is held."""
-        if self._stopped or self._busy >= self.capacity:
+        if not self._target or self._busy >= self.capacity:
             return
         if self._idle:
             self._idle -= 1
@@ -133,17 +131,22 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         while True:
-            while not self._stopped and (taken := self._take()):
-                call, since = taken
-                now = time.perf_counter()
-                if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > _LOOK_SECONDS:
-                    self._adapt()
-                self._post(self._perform(call))
-                self._done += 1
-                if self._surplus:
-                    break
+            self._perform_calls()
             if not self._rest():
                 return
+
+    def _perform_calls(self) -> None:
+        """Perform what there is, one call after the other, until this thread is one too many."""
+        while (target := self._target) and (taken := self._take()):
+            perform, post = target
+            call, since = taken
+            now = time.perf_counter()
+            if self._calls and now - since > PATIENCE_SECONDS and now - self._look[0] > _LOOK_SECONDS:
+                self._adapt()
+            post(perform(call))
+            self._done += 1
+            if self._surplus:
+                break
 
     def _adapt(self) -> None:
         """Double the threads where that gets more done, and let half of them rest where they only hinder each other."""
@@ -172,12 +175,12 @@ class ThreadExecutor:
         with self._lock:
             if self._surplus and self._busy > 1:
                 self._surplus -= 1
-            elif self._calls and not self._stopped:  # came in after the last look
+            elif self._calls and self._target:  # came in after the last look
                 self._surplus = 0
                 return True
             self._busy -= 1
-            if self._stopped:
+            if not self._target:
                 return False
             self._idle += 1
         self._wakeups.acquire()
-        return not self._stopped
+        return self._target is not None

@@ -58,7 +58,7 @@ def open_file(path: str, prepare: Prepare) -> Opened:
     try:
         return _open_to_write(path, prepare)
     except OSError as error:
-        if not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
+        if may_lack_files(error) or not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
             raise
         reason: Exception = error
     except sqlite3.OperationalError as error:

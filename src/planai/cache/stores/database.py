@@ -235,10 +235,14 @@ class Database:
             self._close_connections()
             self._remove_old_log()
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._opened = _with_files(lambda: open_file(self._path, self._prepare))
+        _open_files.admit(self)
+        try:
+            self._opened = _with_files(lambda: open_file(self._path, self._prepare))
+        except BaseException:
+            _open_files.remove(self)
+            raise
         self._file = self._opened.file
         self._beside = identities(self._path + ending for ending in BESIDE[1:])
-        _open_files.add(self)
         return self._opened
 
     def _remove_old_log(self) -> None:
