@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from planai import Graph, LLMTaskWorker, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.errors import BudgetExceeded, ConfigurationError
 from planai.llm.client import Answer as ModelAnswer
-from planai.llm.client import ToolCall
+from planai.llm.client import Request, ToolCall
 from planai.testing import ScriptedLLM, run_inline
 
 
@@ -180,6 +181,42 @@ def test_a_model_that_the_server_calls_otherwise_has_the_price_of_the_one_that_w
     assert result.bill.spent.unpriced == 0
     assert 0 < result.bill.spent.dollars <= Decimal("0.001")
     assert len(result.outputs) < 50
+
+
+class Talkative(ScriptedLLM):
+    """Says as many tokens as it may, at a dollar for a hundred; and is done where it may say enough."""
+
+    def __init__(self, wants: int) -> None:
+        super().__init__(self.say)
+        self.wants = wants
+
+    def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal:
+        return Decimal(tokens_in + tokens_out) / 100
+
+    def say(self, request: Request) -> ModelAnswer:
+        count = min(self.wants, request.settings.get("max_tokens", self.wants))
+        reason = "stop" if count == self.wants else "length"
+        return ModelAnswer('{"insight": "x"}', reason, 1, count, dollars=self.dollars_for(1, count))
+
+
+def test_an_answer_is_no_longer_than_what_was_set_aside_for_it() -> None:
+    result = spend_at_most(None, 100, 5, Plain(llm=Talkative(100_000)))
+    assert [str(one.error)[:59] for one in result.failures] == [
+        "'scripted', asked by 'Plain', was cut off after 4096 tokens"
+    ] * 2
+    assert all(str(one.error).endswith("set max_tokens") for one in result.failures)
+    assert 80 < result.bill.spent.dollars <= 100
+
+
+def test_a_limit_of_the_run_makes_no_other_question_of_it(tmp_path: Path) -> None:
+    def spent(dollars: float | None) -> list[Decimal]:
+        llm = Talkative(500)
+        worker = Analyze(llm=llm, cache_dir=tmp_path)
+        run = partial(spend_at_most, None, dollars, 3, worker)
+        return [run().bill.spent.dollars, run().bill.spent.dollars]
+
+    assert spent(100) == [15 + Decimal("0.03"), 0]
+    assert spent(None) == [0, 0]
 
 
 def test_a_limit_needs_a_price(server: OpenAIServer) -> None:

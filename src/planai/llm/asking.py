@@ -217,16 +217,22 @@ class Conversation(Generic[T]):
 
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
-        dollars = self.budget.most(llm, request)
-        while not self.budget.reserve(dollars, llm, request):
+        sent, dollars = self.budget.terms(llm, request)
+        while not self.budget.reserve(dollars, llm, sent):
             yield Until(self.budget.when_released)
         try:
             yield from self._prepared(llm)
             began = time.perf_counter()
-            answer: Answer = yield Ask(llm, request, self.on_chunk)
+            answer: Answer = yield Ask(llm, sent, self.on_chunk)
             self.spend(llm, answer)
         finally:
             self.budget.release(dollars)
+        if answer.finish_reason == "length" and sent is not request:
+            raise InvalidAnswer(
+                f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "
+                "max_cost_usd limits a run and max_tokens no answer, it may be no longer, lest the limit be passed: "
+                "set max_tokens"
+            )
         return replace(answer, seconds=time.perf_counter() - began)
 
     def _prepared(self, llm: LLM) -> Flow[None]:

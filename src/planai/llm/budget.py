@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 
@@ -12,7 +13,7 @@ from planai.llm.client import LLM, Answer, Request
 from planai.llm.prompt import token_estimate
 
 OUTPUT_TOKENS = 4096
-"""So long an answer is reckoned with where ``max_tokens`` sets no limit."""
+"""So long an answer may be, in a run with a limit, where ``max_tokens`` says nothing: each model gives as many."""
 
 _INPUT_MARGIN = Decimal("1.5")
 
@@ -41,24 +42,29 @@ class Budget:
     def __init__(self, bills: Bills) -> None:
         self._bills = bills
 
-    def most(self, llm: LLM, request: Request) -> Decimal:
-        """Return the US dollars that an answer may cost at most; 0 in a run that may spend any number.
+    def terms(self, llm: LLM, request: Request) -> tuple[Request, Decimal]:
+        """Return `request` as it may be sent, and the US dollars that its answer may cost at most.
 
-        The tokens of the request are estimated, with half as many again for safety.
+        In a run with a limit, an answer gets one, too. That has no part in what answers are kept under: one that is cut
+        off is not kept, and a whole one is what would have been said without it. The tokens of the request are
+        estimated, with half as many again for safety.
 
         Raises:
             ConfigurationError: the run has a limit, and nobody knows the price of the model.
         """
         if self._bills.limit is None:
-            return Decimal(0)
+            return request, Decimal(0)
+        bounded = request
+        if not {**llm.settings(), **request.settings}.get("max_tokens"):
+            bounded = replace(request, settings={**request.settings, "max_tokens": OUTPUT_TOKENS})
         price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
-        found = None if price is None else price(*_reckoned(llm, request))
-        if found is None:
+        dollars = None if price is None else price(*_reckoned(llm, bounded))
+        if dollars is None:
             raise ConfigurationError(
                 f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
                 'llm_from_config, as in prices={"input": 0.5, "output": 2.0} per million tokens'
             )
-        return found
+        return (bounded if dollars else request), dollars
 
     def reserve(self, dollars: Decimal, llm: LLM, request: Request) -> bool:
         """Set `dollars` aside for an answer, and tell whether that was possible just now.
