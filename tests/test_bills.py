@@ -141,11 +141,15 @@ def test_rounds_and_answers_that_were_put_right_are_all_saved(tmp_path: Path) ->
 # ---- the limit
 
 
-def spend_at_most(server: OpenAIServer, dollars: float, count: int, worker: Any = None, **settings: Any) -> Any:
-    chosen = worker or Plain(llm=model(server, prices=PRICES, max_tokens=10))
+def spend_at_most(
+    server: OpenAIServer | None, dollars: float | None, count: int, worker: Any = None, **settings: Any
+) -> Any:
+    if worker is None:
+        assert server is not None
+        worker = Plain(llm=model(server, prices=PRICES, max_tokens=10))
     graph = Graph(name="limited")
-    graph.add_workers(chosen).set_sink(chosen, Analysis)
-    pairs = [(chosen, task) for task in documents(count)]
+    graph.add_workers(worker).set_sink(worker, Analysis)
+    pairs = [(worker, task) for task in documents(count)]
     return graph.run(pairs, max_cost_usd=dollars, display_terminal=False, **settings)
 
 

@@ -12,12 +12,13 @@ import pytest
 from pydantic import field_validator
 
 from llm.openai_server import OpenAIServer, Reply, answer, completion, failure
-from planai import CachedLLMTaskWorker, Task, llm_from_config
+from planai import CachedLLMTaskWorker, Graph, Task, llm_from_config
 from planai.cache.fields import CacheIgnore
 from planai.errors import ModelUnavailable
-from planai.llm.client import LLM
+from planai.llm.client import LLM, Request
 from planai.run.result import RunResult
-from planai.testing import run_inline
+from planai.testing import ScriptedLLM, run_inline
+from waiting import wait_until
 
 
 class Document(Task):
@@ -372,3 +373,31 @@ def test_a_key_is_the_same_inside_and_outside_of_a_call(make: Make) -> None:
     worker = make(Looking)
     run(worker)
     assert keys == [worker.get_cache_key(Document(text="other"))]
+
+
+@pytest.mark.parametrize("executor", ["threads", "async"])
+def test_who_waits_for_an_equal_question_words_its_own_once(tmp_path: Path, executor: str) -> None:
+    worded: list[str] = []
+    calls = 8
+
+    class Wording(Analyze):
+        def format_prompt(self, task: Document) -> str:
+            worded.append(task.text)
+            return self.prompt
+
+    class WordingAside(Wording):
+        async def consume_work(self, task: Document) -> None:
+            await super().consume_work(task)
+
+    def say(_: Request) -> Analysis:
+        wait_until(lambda: sum(map(len, worker._flights_()._waiting.values())) == calls - 1)
+        return Analysis(insight="x")
+
+    llm = ScriptedLLM(say)
+    worker = (WordingAside if executor == "async" else Wording)(llm=llm, cache_dir=tmp_path)
+    graph = Graph(name="equal").add_workers(worker)
+    graph.set_sink(worker, Analysis)
+    result = graph.run([(worker, Document(text="a"))] * calls, display_terminal=False)
+    assert len(result.outputs) == calls
+    assert len(llm.requests) == 1
+    assert worded == ["a"] * calls

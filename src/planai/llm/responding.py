@@ -12,8 +12,10 @@ from planai.cache.answer import Limits
 from planai.cache.canonical import canonical, digest
 from planai.cache.store import CacheMode
 from planai.cache.worker import CachedTaskWorker
-from planai.call import current_activation, need_activation
+from planai.call import Park, current_activation, need_activation
+from planai.flow import Flow
 from planai.llm.asking import Keeper
+from planai.llm.client import Rendered
 from planai.llm.request_key import Asked
 from planai.llm.responses import SPACE, Responses, Room, open_room, owned_by
 from planai.llm.worker import LLMTaskWorker
@@ -49,6 +51,26 @@ class RespondingTaskWorker(CachedTaskWorker, LLMTaskWorker):
         if known is not task:
             wanted = self.should_cache(task)
         return self.responses_of(task, mode) if wanted else Keeper()
+
+    def rendered_request(self, task: Any) -> Rendered:
+        """Return what the model is told; a call that has waited for an equal one does not work it out again."""
+        activation = current_activation()
+        if activation is None or activation.call is None or activation.worker is not self:
+            return super().rendered_request(task)
+        if activation.call.resumed and "request" not in activation.notes:
+            waited: Rendered | None = activation.scope.notes.pop((self, activation.call.id), None)
+            if waited is not None:
+                activation.notes["request"] = (task, waited)
+        return super().rendered_request(task)
+
+    def _compute_once_(self, key: str, compute: Callable[[], Flow[None]], find: Callable[[], Flow[bool]]) -> Flow[None]:
+        try:
+            yield from super()._compute_once_(key, compute, find)
+        except Park:
+            activation = need_activation("a call")
+            if activation.call is not None:
+                activation.scope.notes[self, activation.call.id] = self.rendered_request(activation.tasks[0])
+            raise
 
     def notes_now(self) -> dict[str, Any]:
         """Return what is remembered until the present call of this worker ends."""
