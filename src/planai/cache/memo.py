@@ -20,10 +20,11 @@ def per_class(function: Callable[[type], T]) -> Callable[[type], T]:
     'int'
     """
     known: dict[int, tuple[weakref.ref[type], T]] = {}
+    find = known.get
 
     def remembered(kind: type) -> T:
         number = id(kind)  # WeakKeyDictionary takes four times as long, some twenty times for each task
-        entry = known.get(number)
+        entry = find(number)
         # A number may be another's by now: nobody is told of a death that comes where the stack is full.
         if entry is not None and entry[0]() is kind:
             return entry[1]
