@@ -16,6 +16,7 @@ from planai import Graph, InitialTaskWorker, JoinedTaskWorker, SubGraphWorker, T
 from planai.errors import ConfigurationError, OutsideCallError
 from planai.provenance import ProvenanceChain
 from planai.run.user_input import UserInputRequest
+from waiting import wait_until
 
 WAIT = 30.0
 
@@ -321,6 +322,41 @@ def test_aborted_work_is_dropped_and_a_join_does_not_fire_for_it() -> None:
     assert (graph.result.aborted, graph.result.failures) == (3, [])
     assert (0, True) in hold.seen
     assert sink.calls.empty()
+
+
+def test_a_limit_may_be_set_while_a_graph_serves() -> None:
+    hold = Hold()
+    graph = Graph(name="g").add_workers(hold).set_entry(hold)
+    graph.set_sink(hold, Text)
+    with serving(graph):
+        graph.add_work(hold, Number(value=0))
+        assert hold.begun.get(timeout=WAIT) == 0
+        graph.set_max_parallel_tasks(Hold, 1)
+        for value in (1, 2):
+            graph.add_work(hold, Number(value=value))
+        wait_until(lambda: len(graph.get_dispatcher().get_queued_tasks()) == 2)
+        assert hold.begun.empty()
+        graph.get_dispatcher().set_max_parallel_tasks(TaskWorker, 9)  # another limit, and this one is there still
+        graph.set_max_parallel_tasks(Hold, 3)
+        assert {hold.begun.get(timeout=WAIT) for _ in range(2)} == {1, 2}
+        hold.go.set()
+
+
+def test_a_limit_may_be_set_between_prepare_and_execute() -> None:
+    most: list[int] = []
+
+    class Watching(Hold):
+        def consume_work(self, task: Number) -> None:
+            most.append(graph.get_dispatcher().active_tasks)
+            self.publish_work(Text(text=str(task.value)))
+
+    watching = Watching()
+    graph = Graph(name="g").add_workers(watching)
+    graph.set_sink(watching, Text)
+    graph.prepare(display_terminal=False)
+    graph.set_max_parallel_tasks(Hold, 1)
+    graph.execute([(watching, Number(value=value)) for value in range(50)])
+    assert most == [1] * 50
 
 
 def test_a_failure_of_an_aborted_call_is_none() -> None:

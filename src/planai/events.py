@@ -161,6 +161,15 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """From now on, only so many calls of some workers may be made at once: a `Limit` of the plan."""
+
+    workers: frozenset[str]
+    count: int
+    of: object
+
+
+@dataclass(frozen=True, slots=True)
 class Began:
     """A call that may take only so long has begun."""
 
@@ -221,6 +230,7 @@ Event = (
     | Watched
     | Unwatched
     | Abandoned
+    | Limited
     | Began
     | Expired
     | Lent

@@ -16,10 +16,15 @@ from planai.worker import TaskWorker
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` calls at once, of all workers together whose key is in `workers`."""
+    """At most `count` calls at once, of all workers together whose key is in `workers`.
+
+    Attributes:
+        of: what it was set for; another one set for the same takes its place.
+    """
 
     workers: frozenset[str]
     count: int
+    of: object = None
 
 
 Role = Literal["call", "join", "collect", "drop", "enter", "leave"]

@@ -180,4 +180,4 @@ def _limits(levels: list[Level]) -> tuple[Limit, ...]:
                 for worker, key in other.keys.items()
                 if isinstance(worker, kind)
             )
-    return tuple(Limit(frozenset(keys), counts[limit]) for limit, keys in found.items())
+    return tuple(Limit(frozenset(keys), counts[limit], limit) for limit, keys in found.items())

@@ -42,6 +42,18 @@ class ServedGraph(PlanAINames, ABC):
     def execute(self, initial_tasks: Iterable[tuple[TaskWorker, Task]]) -> RunResult:
         """Run what was prepared."""
 
+    def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
+        """Make at most so many calls at once of all workers together that are instances of `worker_class`.
+
+        While the graph runs, that holds for what is begun from now on.
+
+        Raises:
+            ConfigurationError: the number is not positive.
+        """
+        super().set_max_parallel_tasks(worker_class, max_parallel_tasks)
+        if self._service is not None and not self._service.is_over:
+            self._service.limit(worker_class, max_parallel_tasks, (id(self.wires), worker_class))
+
     def add_work(
         self,
         worker: TaskWorker,

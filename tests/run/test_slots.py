@@ -78,6 +78,33 @@ def test_a_shared_limit_is_given_on_to_another_worker_of_it() -> None:
     assert [given.id for given in slots.take()] == [2]
 
 
+def test_a_limit_that_comes_later_counts_what_runs() -> None:
+    slots = Slots(plan_of(), capacity=9)
+    for number in range(3):
+        slots.add(call(number, "A"))
+    running = slots.take()
+    slots.limit(Limit(frozenset("A"), 1, "later"), used=3)
+    slots.add(call(3, "A"))
+    for taken in running:
+        assert slots.take() == []
+        slots.release(taken)
+    assert [given.id for given in slots.take()] == [3]
+
+
+def test_a_limit_takes_the_place_of_an_earlier_one_of_the_same() -> None:
+    slots = Slots(plan_of(Limit(frozenset("AB"), 1, "same")), capacity=9)
+    for number, worker in enumerate("ABA"):
+        slots.add(call(number, worker))
+    [first] = slots.take()
+    slots.limit(Limit(frozenset("AB"), 2, "same"), used=1)
+    [second] = slots.take()
+    slots.limit(Limit(frozenset("AB"), 1, "same"), used=2)
+    slots.release(first)
+    assert slots.take() == []
+    slots.release(second)
+    assert len(slots.take()) == 1
+
+
 def test_clear_drops_what_waits_and_keeps_what_runs() -> None:
     slots = Slots(plan_of(), capacity=1)
     for number in range(3):

@@ -30,6 +30,9 @@ class Serving(Protocol):
     def execute(self, initial_tasks: Iterable[Any]) -> object:
         """Run what was prepared."""
 
+    def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
+        """Make at most so many calls at once of some workers."""
+
     def shutdown(self, timeout: float = 5.0) -> bool:
         """End the run."""
 
@@ -80,6 +83,11 @@ class Dispatcher:
     def get_graphs(self) -> list[Serving]:
         """Return the graphs that are registered."""
         return list(self._graphs)
+
+    def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
+        """Make at most so many calls at once, in each of the graphs, of the workers that are instances of a class."""
+        for graph in self._graphs:
+            graph.set_max_parallel_tasks(worker_class, max_parallel_tasks)
 
     def lead(self, graph: Serving, execute: Callable[[], Any]) -> Any:
         """Execute `graph`, let all others serve meanwhile, and then end when they are done."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from planai.call import current_activation
 from planai.desk import TaskStatusCallback
-from planai.events import Abandoned, Closing
+from planai.events import Abandoned, Closing, Limited
 from planai.provenance import ProvenanceChain
 from planai.run.desk import last_step
 from planai.run.loop import Run
@@ -82,6 +82,16 @@ class Service:
     ) -> ProvenanceChain:
         """Submit `task` to `worker`; see `Graph.add_work`."""
         return self.run.desk.add_work(worker, task, metadata, status_callback)
+
+    def limit(self, kind: type, count: int, of: object) -> None:
+        """Let at most `count` calls be made at once of the workers that are instances of `kind`, from now on."""
+        workers = frozenset(key for key, worker in self.run.plan.workers.items() if isinstance(worker, kind))
+        limited = Limited(workers, count, of)
+        with self._lock:
+            if not self._is_claimed:
+                self.run.state.handle(limited)
+                return
+        self.run.inbox.put(limited)
 
     def abort_work(self, prefix: ProvenanceChain) -> bool:
         """Drop all work below `prefix`, and tell whether there was any; see `Graph.abort_work`."""

@@ -13,12 +13,13 @@ from planai.plan import Limit, Plan
 class _Usage:
     """How many calls of a limited kind are running."""
 
-    __slots__ = ("count", "used", "workers")
+    __slots__ = ("count", "of", "used", "workers")
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, used: int = 0) -> None:
+        self.of = limit.of
         self.workers = limit.workers
         self.count = limit.count
-        self.used = 0
+        self.used = used
 
 
 class Slots:
@@ -49,6 +50,18 @@ class Slots:
     def hungry(self) -> bool:
         """Whether more ready calls could start at once."""
         return self._running + self._size < self._capacity
+
+    def limit(self, limit: Limit, used: int) -> None:
+        """Let `limit` hold from now on, in place of an earlier one of the same; `used` calls of its workers run."""
+        known = [usage for usages in self._usages for usage in usages if usage.of == limit.of]
+        if known:
+            known[0].count = limit.count
+        else:
+            usage = _Usage(limit, used)
+            for key in limit.workers:
+                self._usages[self._rank[key]].append(usage)
+        for key in limit.workers:
+            self._list(self._rank[key])
 
     def add(self, call: Call) -> None:
         """Queue `call`."""

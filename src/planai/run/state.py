@@ -18,6 +18,7 @@ from planai.events import (
     Failed,
     Finished,
     Lent,
+    Limited,
     Parked,
     Returned,
     Step,
@@ -27,6 +28,7 @@ from planai.events import (
     Watched,
     Woken,
 )
+from planai.plan import Limit
 from planai.provenance import Provenance
 from planai.run.calls import Calls
 from planai.run.orders import Alarm, Answer, Ended, Tell
@@ -116,6 +118,11 @@ class RunState(Calls):
         if event.start is not None:
             self._watch(Watched((event.start.worker, event.start.index), event.start))
 
+    def _limit(self, event: Limited) -> None:
+        running = [call.worker for number, call in self._running.items() if number not in self._lent]
+        limit = Limit(event.workers, event.count, event.of)
+        self._slots.limit(limit, sum(worker in limit.workers for worker in running))
+
     def _begin(self, event: Began) -> None:
         call = self._running.get(event.call)
         timeout = None if call is None else self._plan.nodes[call.worker].timeout
@@ -182,6 +189,7 @@ class RunState(Calls):
         Watched: _watch,
         Unwatched: _unwatch,
         Abandoned: _abandon,
+        Limited: _limit,
         Began: _begin,
         Expired: _expire,
         Lent: _lend,
