@@ -24,6 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from planai.listening import wait_for
+
 T = TypeVar("T")
 
 Flow = Generator[Awaitable[Any], Any, T]
@@ -98,7 +100,7 @@ class Until:
         """Wait in this thread."""
         over = threading.Event()
         self._register(over.set)
-        over.wait()
+        wait_for(over)
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait on the event loop."""

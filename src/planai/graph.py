@@ -14,6 +14,7 @@ from planai.call import CacheMode, Scope, mode_of_environment
 from planai.errors import ConfigurationError, RunFailed
 from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.join import InitialTaskWorker as InitialTaskWorker  # noqa: PLC0414 - programs for PlanAI import it from here
+from planai.listening import wait_for
 from planai.plan import initial_pair
 from planai.planning import doubts_of, make_plan
 from planai.run.beside import Announce, beside
@@ -202,7 +203,7 @@ class Graph(ServedGraph):
                 and self._figures is not None
                 and self._figures.serves(service)
             ):
-                service.run.is_over.wait()
+                wait_for(service.run.is_over)
                 return cast("RunResult", self._result)
             service = self._open(Service(self._prepared(Choice())))
             service.claim()

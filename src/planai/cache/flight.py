@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from planai.cache.openfiles import OpenFiles
+from planai.listening import wait_for
 
 LOCK_FILE = "planai.lock"
 """The name of the lock file in the cache folder; it stays empty."""
@@ -96,7 +97,7 @@ class Flights:
         """Wait until nobody computes `name` any more."""
         over = threading.Event()
         self.when_over(name, over.set)
-        over.wait()
+        wait_for(over)
 
     def let_go(self) -> bool:
         """Close the lock file unless a lock is held on it, and tell whether it is closed."""

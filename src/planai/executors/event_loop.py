@@ -13,13 +13,12 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+from planai.listening import wait_for
+
 T = TypeVar("T")
 
 GRACE_SECONDS = 10.0
 """How long what was cancelled may take to end."""
-
-_LISTEN_SECONDS = 0.2
-"""How long to wait at a stretch: a signal that comes just before the wait would else be seen when it is over."""
 
 
 class LoopThread(threading.Thread):
@@ -71,8 +70,7 @@ class LoopThread(threading.Thread):
         try:  # an interrupt may come as soon as the loop knows of the coroutine
             future = asyncio.run_coroutine_threadsafe(note_its_end(), self.loop)
             future.add_done_callback(lambda _: over.set())  # also where it did not even begin
-            while not over.wait(_LISTEN_SECONDS):
-                pass
+            wait_for(over)
             return future.result()
         except BaseException:
             if not over.is_set():

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from planai.errors import ModelError, ModelUnavailable
+from planai.listening import wait_for
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 
@@ -103,7 +104,7 @@ class EmbeddedModel(Direct):
         job = _Job(self._body(request))
         threading.Thread(target=self._work, args=(job,), name="planai-embedded", daemon=True).start()
         try:
-            job.done.wait()  # Ctrl-C ends this wait; it could not end a call into native code
+            wait_for(job.done)  # Ctrl-C ends this wait; it could not end a call into native code
         finally:
             job.cancelled.set()
         answer = job.answer()

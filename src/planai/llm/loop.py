@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from planai.listening import result_of
+
 T = TypeVar("T")
 Closer = Callable[[], Awaitable[None]]
 
@@ -142,7 +144,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     future: Future[T] | None = None
     try:
         future = start(coroutine)
-        return future.result()
+        return result_of(future)
     except BaseException:
         if future is not None:
             future.cancel()

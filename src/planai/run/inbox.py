@@ -9,9 +9,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from planai.events import Event, Stopped
-
-_LISTEN_SECONDS = 0.2
-"""How long to wait at a stretch: a signal that comes just before the wait would else be seen when it is over."""
+from planai.listening import LISTEN_SECONDS
 
 
 class Inbox:
@@ -43,7 +41,7 @@ class Inbox:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not self._events:
             try:
-                self._signal.get(timeout=min(_LISTEN_SECONDS, max(0.0, deadline - time.monotonic())))
+                self._signal.get(timeout=min(LISTEN_SECONDS, max(0.0, deadline - time.monotonic())))
             except Empty:
                 if time.monotonic() >= deadline:
                     raise

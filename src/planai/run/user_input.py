@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from planai.errors import ConfigurationError, WorkAborted
+from planai.listening import result_of
 from planai.provenance import ProvenanceChain
 
 
@@ -77,7 +78,7 @@ class UserInputRequest:
             WorkAborted: the request was cancelled.
         """
         try:
-            return self._answer.result()
+            return result_of(self._answer)
         except CancelledError:
             raise WorkAborted(f"nobody answers {self.instruction!r} any more: its work was aborted") from None
 
