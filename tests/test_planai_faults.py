@@ -207,4 +207,4 @@ print(min(seconds(40, 100) for _ in range(5)) / min(seconds(5, 700) for _ in ran
 
 def test_forty_stages_cost_no_more_for_each_than_five() -> None:
     done = subprocess.run([sys.executable, "-c", DEPTH], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 1.3
+    assert float(done.stdout) < 2  # it is 1 to 1.3, and 8 where each stage costs as much as all above it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,16 @@ def test_while_nothing_is_consumed_a_worker_uses_the_folder_that_it_has_now(fold
     assert (len(worker.get_cache()), values(run_inline(worker, ONE))) == (0, [102])
     worker.cache_dir = folder / "first"
     assert values(run_inline(worker, ONE)) == [101]
+
+
+def test_threads_that_begin_at_once_share_one_cache(folder: Path) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for number in range(200):
+                worker = Draw(cache_dir=folder / str(number))
+                caches = list(pool.map(lambda worker: worker.get_cache(), [worker] * 8))
+                assert {id(cache) for cache in caches} == {id(worker.get_cache())}
+    finally:
+        sys.setswitchinterval(interval)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,13 +15,16 @@ from planai.cache.answer import Limits
 from planai.cache.cache import Cache, CacheWarning
 from planai.cache.codec import Codec
 from planai.cache.counters import CacheStats
-from planai.cache.opening import StoreName, open_store, override
+from planai.cache.opening import Override, StoreName, open_store, override
 from planai.cache.store import Order, Store
 from planai.cache.tracing import TracingTaskWorker
 from planai.call import CacheMode, current_activation, mode_of_environment
 from planai.errors import ConfigurationError
 from planai.logs import show_debug
 from planai.task import Task
+
+_making = threading.Lock()
+os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
 
 _VERBS = tuple(name for name in vars(Store) if not name.startswith("_"))
 
@@ -95,12 +100,17 @@ class ConfiguredTaskWorker(TracingTaskWorker):
         wanted = (over, self.cache_dir, self.cache_store, self.cache_name, limits, self.output_types)
         known: tuple[object, Cache] | None = self.__dict__["_cache_"]
         if known is None or known[0] != wanted:
-            wanted = (*wanted[:-1], list(self.output_types))  # which may be changed in place
-            store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
-            order: Order = "cost" if self.cache_eviction == "cost" else "used"
-            cache = Cache(store, self.cache_space, Codec(self.output_types), Limits(*limits[:2], order), self._ttl_of_)
-            known = self.__dict__["_cache_"] = (wanted, cache)
+            with _making:  # one for all threads: it counts, and warns once
+                known = self.__dict__["_cache_"]
+                if known is None or known[0] != wanted:
+                    wanted = (*wanted[:-1], list(self.output_types))  # which may be changed in place
+                    known = self.__dict__["_cache_"] = (wanted, self._make_cache_(over, limits))
         return known[1]
+
+    def _make_cache_(self, over: Override | None, limits: tuple[int | None, int | None, str]) -> Cache:
+        store = open_store(self.cache_dir, self.cache_store) if over is None else over.store
+        order: Order = "cost" if limits[2] == "cost" else "used"
+        return Cache(store, self.cache_space, Codec(self.output_types), Limits(*limits[:2], order), self._ttl_of_)
 
     @property
     def cache_stats(self) -> CacheStats:

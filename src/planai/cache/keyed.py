@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ from planai.task import Task
 from planai.worker import TaskWorker
 
 _working_out = threading.RLock()
+os.register_at_fork(
+    before=_working_out.acquire, after_in_parent=_working_out.release, after_in_child=_working_out.release
+)
 
 
 @dataclass(frozen=True, slots=True)
