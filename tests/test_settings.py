@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, computed_field, field_validator
 
-from planai import JoinedTaskWorker, Task, TaskWorker
+from planai import InitialTaskWorker, JoinedTaskWorker, Task, TaskWorker
 from planai.errors import ConfigurationError
 from planai.testing import run_inline
 
@@ -293,3 +293,23 @@ def test_a_consume_work_can_call_that_of_its_base() -> None:
             super().consume_work(task)
 
     assert run_inline(Leaf(), Number(value=1)).outputs == [Number(value=2), Number(value=2)]
+
+
+def test_a_default_that_its_author_annotates_is_his_to_choose() -> None:
+    class Fetch(TaskWorker):
+        consumer: TaskWorker = None  # type: ignore[assignment]  # as programs for PlanAI have it
+        address: str = Field(None, description="where to look")  # type: ignore[assignment]
+        num_retries: int = 1
+
+        def consume_work(self, task: Task) -> None: ...
+
+    class Gather(JoinedTaskWorker):
+        join_type: type[Task] = InitialTaskWorker  # type: ignore[assignment]
+
+        def consume_work_joined(self, tasks: list[Task]) -> None: ...
+
+    fetch: Any = Fetch()
+    assert (fetch.consumer, fetch.address, fetch.num_retries) == (None, None, 1)
+    assert issubclass(InitialTaskWorker, Gather().join_type)
+    with pytest.raises(ValidationError, match="address"):
+        Fetch(address=7)

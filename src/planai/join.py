@@ -69,7 +69,7 @@ class MergedTaskWorker(JoinedTaskWorker):
         merged_types: the types; the order of the keys that `consume_work_merged` gets.
     """
 
-    merged_types: list[type[Task]] = Field(default_factory=list, min_length=1)
+    merged_types: list[type[Task]] = Field(default_factory=list, min_length=1, validate_default=True)
 
     @abstractmethod
     def consume_work_merged(self, tasks: dict[str, list[Task]]) -> Awaitable[None] | None:

@@ -14,9 +14,9 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Container, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo, ModelPrivateAttr
 
 from planai.errors import ConfigurationError, PublishError
@@ -37,7 +37,7 @@ class WorkerMeta(ModelMetaclass):
         """Make the class."""
         inherited = _inherited_fields(bases)
         added = {
-            key: inherited[key].rebuild_annotation() if key in inherited else ClassVar[Any]
+            key: _checked(inherited[key]) if key in inherited else ClassVar[Any]
             for key, value in namespace.items()
             if key not in _annotated(namespace) and _is_bare_setting(key, value, inherited)
         }
@@ -81,6 +81,14 @@ def _is_bare_setting(name: str, value: object, inherited: Container[str]) -> boo
         or hasattr(type(value), "__get__")  # property, cached_property, lru_cache, pydantic's decorators
         or isinstance(value, ModelPrivateAttr)
     )
+
+
+def _checked(field: FieldInfo) -> Any:
+    """Return the annotation of an inherited field under which a default is validated.
+
+    The default of a field that a class annotates itself is not, as in any other pydantic model.
+    """
+    return Annotated[field.rebuild_annotation(), Field(validate_default=True)]
 
 
 def _annotated(namespace: dict[str, Any]) -> dict[str, Any]:

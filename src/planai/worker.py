@@ -88,7 +88,6 @@ class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
         extra="forbid",
         protected_namespaces=(),
         validate_assignment=True,
-        validate_default=True,
     )
 
     output_types: list[type[Task]] = Field(default_factory=list)

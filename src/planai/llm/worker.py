@@ -48,7 +48,7 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         ConfigurationError: there is no `llm_output_type`, and not just one of `output_types` either.
     """
 
-    prompt: str = Field(default="", min_length=1)
+    prompt: str = Field(default="", min_length=1, validate_default=True)
     llm_input_type: type[Task] | None = None
     llm_output_type: type[BaseModel] | None = None
     few_shot: list[tuple[str, str]] = Field(default_factory=list)
