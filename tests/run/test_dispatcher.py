@@ -28,6 +28,13 @@ class Work(TaskWorker):
         self.publish_work(Number(value=-task.value))
 
 
+class Once(TaskWorker):
+    output_types = [Number]
+
+    def consume_work(self, task: Number) -> None:
+        self.publish_work(Number(value=task.value + 1))
+
+
 begun: SimpleQueue[None] = SimpleQueue()
 go = threading.Event()
 
@@ -46,10 +53,12 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
         graph.add_work(work, Number(value=value))
     begun.get(timeout=WAIT)
     [active] = dispatcher.get_active_tasks()
-    assert {name: active[name] for name in ("type", "worker", "provenance", "task")} == {
+    assert active == {
+        "id": "InitialTaskWorker_3",
         "type": "Number",
         "worker": "Work",
-        "provenance": [("InitialTaskWorker", 3)],
+        "provenance": ["InitialTaskWorker_3"],
+        "input_provenance": [],
         "task": {"value": 3},
     }
     assert dispatcher.active_tasks == 1
@@ -57,7 +66,7 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     assert (dispatcher.total_completed_tasks, dispatcher.total_failed_tasks) == (1, 1)
     assert [task["task"]["value"] for task in dispatcher.get_completed_tasks()] == [1]
     [failed] = dispatcher.get_failed_tasks()
-    assert (failed["task"]["value"], failed["error"]) == (2, "LookupError: two")
+    assert (failed["task"]["value"], failed["error"]) == (2, "two")
     assert dispatcher.completed_tasks == [(work, Number(value=1))]
     assert dispatcher.failed_tasks == [(work, Number(value=2), "two")]
     go.set()
@@ -76,6 +85,30 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     assert dispatcher.get_logs() == [f"working on {value}" for value in (1, 2, 3, 4)]
     assert dispatcher.get_queued_tasks() == []
     assert dispatcher.get_graphs() == [graph]
+
+
+def test_figures_of_a_run_that_is_over() -> None:
+    tried: list[int] = []
+
+    class Fail(TaskWorker):
+        num_retries = 2
+
+        def consume_work(self, task: Number) -> None:
+            tried.append(task.value)
+            raise LookupError("no")
+
+    once, fail = Once(), Fail()
+    graph = Graph(name="g").add_workers(once, fail)
+    once.next(fail)
+    graph.run([(once, Number(value=7))], display_terminal=False)
+    dispatcher = graph.get_dispatcher()
+    assert dispatcher.completed_tasks == [(once, Number(value=7))]
+    assert dispatcher.get_completed_tasks()[0]["id"] == "InitialTaskWorker_1"
+    assert len(tried) == 3
+    assert dispatcher.failed_tasks == [(fail, Number(value=8), "no")]
+    [failed] = dispatcher.get_failed_tasks()
+    assert (failed["id"], failed["input_provenance"]) == ("Once_1", [{"Number": {"value": 7}}])
+    assert {name: row["count"] for name, row in dispatcher.get_execution_statistics().items()} == {"Once": 1, "Fail": 3}
 
 
 def test_a_graph_that_is_deregistered_ends() -> None:

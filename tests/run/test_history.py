@@ -24,12 +24,10 @@ def test_the_last_calls_are_kept() -> None:
     assert history.traces == {}
 
 
-def test_failures_are_kept_with_their_error() -> None:
-    history, error = History(), LookupError("x")
-    history.note(call(1), Failed(1, "W", error, "", 0.5))
-    [(failed, found)] = history.failed
-    assert (failed.id, found) == (1, error)
-    assert not history.completed
+def test_what_failed_has_not_been_completed() -> None:
+    history = History()
+    history.note(call(1), Failed(1, "W", LookupError("x"), "", 0.5))
+    assert (list(history.completed), list(history.seconds["W"])) == ([], [0.5])
 
 
 def test_a_trace_has_what_happens_below_its_step_only() -> None:

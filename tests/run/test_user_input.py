@@ -40,3 +40,12 @@ def test_programs_for_planai_put_answers_into_a_queue() -> None:
     request = UserInputRequest("1", "Well?", accepted_mime_types=["text/plain"])
     request._response_queue.put(("yes", "text/plain"))
     assert request.wait() == ("yes", "text/plain")
+
+
+def test_a_request_can_be_read_as_a_dictionary() -> None:
+    request = UserInputRequest("1", "Well?", accepted_mime_types=["text/plain"])
+    assert (request["task_id"], request["instruction"], request["accepted_mime_types"]) == (
+        "1",
+        "Well?",
+        ["text/plain"],
+    )

@@ -11,7 +11,7 @@ from planai.board import WorkerFigures
 from planai.call import Call
 from planai.provenance import ProvenanceChain
 from planai.run.desk import last_step
-from planai.run.history import History
+from planai.run.history import KEPT_CALLS, History
 from planai.run.loop import Run
 from planai.run.service import Service
 from planai.run.user_input import UserInputRequest
@@ -143,20 +143,22 @@ class Dispatcher:
     def completed_tasks(self) -> list[tuple[Any, Task]]:
         """What was consumed last, each task with its worker."""
         return [
-            (_worker(run, call), call.tasks[0]) for run in self._runs() for call in list(run.desk.history.completed)
+            (run.plan.nodes[call.worker].performer, call.tasks[0])
+            for run in self._runs()
+            for call in list(run.desk.history.completed)
         ]
 
     @property
     def failed_tasks(self) -> list[tuple[Any, Task, str]]:
         """What could not be consumed, each task with its worker and the error."""
         return [
-            (_worker(run, call), call.tasks[0], str(error))
+            (run.plan.nodes[failure.worker].performer, failure.task, str(failure.error))
             for run in self._runs()
-            for call, error in list(run.desk.history.failed)
+            for failure in run.state.failures[-KEPT_CALLS:]
         ]
 
     def get_queued_tasks(self) -> list[dict[str, Any]]:
-        """Return what waits: for each task its id, type, worker, provenance and fields."""
+        """Return what waits: for each task its id, type, worker, provenance, inputs and fields."""
         return [_of_call(call) for run in self._runs() for call in run.state.calls()[0]]
 
     def get_active_tasks(self) -> list[dict[str, Any]]:
@@ -170,9 +172,9 @@ class Dispatcher:
     def get_failed_tasks(self) -> list[dict[str, Any]]:
         """Return what could not be consumed, likewise, with the error; a hundred tasks at most."""
         return [
-            {**_of_call(call), "error": f"{type(error).__name__}: {error}"}
-            for history in self._histories()
-            for call, error in list(history.failed)
+            {**_of_task(failure.worker, failure.task), "error": str(failure.error)}
+            for run in self._runs()
+            for failure in run.state.failures[-KEPT_CALLS:]
         ]
 
     def get_execution_statistics(self) -> dict[str, dict[str, float]]:
@@ -212,17 +214,18 @@ class Dispatcher:
         return [item for run in self._runs() for item in run.state.board.workers.items()]
 
 
-def _worker(run: Run, call: Call) -> Any:
-    return run.plan.nodes[call.worker].performer
-
-
 def _of_call(call: Call) -> dict[str, Any]:
-    task = call.tasks[0]
+    return _of_task(call.worker, call.tasks[0])
+
+
+def _of_task(worker: str, task: Task) -> dict[str, Any]:
+    steps = [f"{name}_{number}" for name, number in task.provenance()]
     return {
-        "id": call.id,
+        "id": steps[-1] if steps else "",
         "type": type(task).__name__,
-        "worker": call.worker,
-        "provenance": list(task.provenance()),
+        "worker": worker,
+        "provenance": steps,
+        "input_provenance": [{one.name: one.model_dump()} for one in task.copy_input_provenance()],
         "task": task.model_dump(),
     }
 

@@ -14,11 +14,10 @@ KEPT_LINES = 1000
 
 
 class History:
-    """What somebody who watches a service asks for; a run without a watcher keeps none.
+    """What somebody asks for who looks at a run, while it goes on or afterwards.
 
     Attributes:
         completed: the last calls that ended well.
-        failed: the last that failed, each with its error.
         seconds: by worker, how long its last calls took.
         lines: what workers printed last.
         traces: by step, what happened below it, in its order.
@@ -26,7 +25,6 @@ class History:
 
     def __init__(self) -> None:
         self.completed: deque[Call] = deque(maxlen=KEPT_CALLS)
-        self.failed: deque[tuple[Call, BaseException]] = deque(maxlen=KEPT_CALLS)
         self.seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT_SECONDS))
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.traces: dict[Step, list[dict[str, Any]]] = {}
@@ -34,11 +32,9 @@ class History:
     def note(self, call: Call, event: Finished | Failed) -> None:
         """Remember how `call` ended."""
         self.seconds[call.worker].append(event.seconds)
-        if isinstance(event, Failed):
-            self.failed.append((call, event.error))
-        else:
+        if type(event) is Finished:
             self.completed.append(call)
-        for step, lines in self.traces.items():
+        for step, lines in self.traces.items() if self.traces else ():
             if step in call.scope.chain():
                 lines.append(_line(call, event))
 

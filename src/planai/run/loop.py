@@ -59,7 +59,7 @@ class Run:
         serves: whether it goes on when nothing is left to do, until somebody closes it.
         is_closing: whether somebody has asked it to end.
         must_stop: whether it is to end although something is left to do.
-        keeps_history: whether somebody may ask what has happened.
+        tells_failures: whether somebody who watches is told of failures when they happen, and not at the end.
         thread: which one the loop runs in; 0 before it does.
         is_over: is set when the run has ended.
         ends_for: why nothing more is begun, though something is left to do; empty as long as that is not so.
@@ -76,7 +76,7 @@ class Run:
     serves: bool = False
     is_closing: bool = False
     must_stop: bool = False
-    keeps_history: bool = False
+    tells_failures: bool = False
     thread: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)
     submitted: int = 0
@@ -157,8 +157,8 @@ class Run:
         if type(event) is Failed and isinstance(event.error, BudgetExceeded):
             self._begin_nothing_more(str(event.error))
             event = Aborted(event.call, event.worker)  # it has done nothing wrong
-        if self.keeps_history:
-            self._remember(event)
+        self._remember(event)
+        if self.tells_failures:
             self._tell_failures()
         if self.scope.aborted:
             self._hear_of_end(event)
@@ -228,9 +228,9 @@ class Run:
             self.interrupts.let(self.observer.failed, failures[self.told_failures - 1])
 
     def _remember(self, event: Event) -> None:
-        if isinstance(event, Finished | Failed):
+        if type(event) is Finished or type(event) is Failed:
             call = self.state.call(event.call)
             if call is not None:
                 self.desk.history.note(call, event)
-        elif isinstance(event, Printed):
+        elif type(event) is Printed:
             self.desk.history.lines.append(event.text)

@@ -70,7 +70,7 @@ class Service:
         """
         is_empty = isinstance(initial, list | tuple) and not initial
         self.run.serves = is_empty and threading.get_ident() not in self.run.desk.adders and not self.run.is_closing
-        self.run.keeps_history = True
+        self.run.tells_failures = True
         return execute(self.run, initial)
 
     def add_work(

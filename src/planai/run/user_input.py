@@ -44,6 +44,10 @@ class UserInputRequest:
         """Where programs for PlanAI put answers."""
         return Answers(self)
 
+    def __getitem__(self, name: str) -> Any:
+        """Read an attribute the way programs for PlanAI do, to whom a dispatcher gives requests as dictionaries."""
+        return getattr(self, name)
+
     @property
     def is_answered(self) -> bool:
         """Whether nobody waits for an answer any more."""
