@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from llm.openai_server import OpenAIServer, answer, completion, failure
-from planai import BaseLLMTaskWorker, Graph, LLMTaskWorker, Task, llm_from_config
+from planai import BaseLLMTaskWorker, CachedLLMTaskWorker, Graph, LLMTaskWorker, Task, llm_from_config
 from planai.errors import ConfigurationError, InvalidAnswer, OutsideCallError, WiringError
 from planai.llm.prompt import SYSTEM
-from planai.testing import ScriptedLLM, run_inline
+from planai.testing import InvokeTaskWorker, ScriptedLLM, run_inline
 
 
 class Document(Task):
@@ -288,3 +288,48 @@ def test_workers_with_a_model_are_limited_together(server: OpenAIServer) -> None
     graph.set_max_parallel_tasks(BaseLLMTaskWorker, 1)
     result = graph.run([(worker, Document(text=str(number))) for worker in workers for number in range(5)])
     assert (len(result.outputs), server.most_at_once) == (10, 1)
+
+
+class Anyhow(LLMTaskWorker):
+    prompt = "Sort it."
+    llm_input_type = Document
+    output_types = [Label]
+
+    def post_process(self, response: Label | None, input_task: Document) -> None:
+        """Publish in any case."""
+        self.publish_work(response or Label(label="unknown"), input_task=input_task)
+
+
+class Shout(Anyhow):
+    def post_process(self, response: Any, input_task: Document) -> None:
+        """Need an answer."""
+        self.publish_work(Label(label=response.label.upper()), input_task=input_task)
+
+
+class CachedAnyhow(CachedLLMTaskWorker):
+    prompt = "Sort it."
+    llm_input_type = Document
+    output_types = [Label]
+
+    def post_process(self, response: Label | None, input_task: Document) -> None:
+        """Publish in any case."""
+        self.publish_work(response or Label(label="unknown"), input_task=input_task)
+
+
+def test_a_post_process_of_ones_own_gets_none_where_there_is_no_answer() -> None:
+    worker = InvokeTaskWorker(Anyhow, llm=ScriptedLLM(lambda _: "no JSON"))
+    assert worker.invoke(Document(text="a")) == [Label(label="unknown")]
+
+
+def test_one_that_needs_an_answer_fails_for_want_of_it() -> None:
+    with pytest.raises(InvalidAnswer, match="no valid answer") as caught:
+        InvokeTaskWorker(Shout, llm=ScriptedLLM(lambda _: "no JSON")).invoke(Document(text="a"))
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
+def test_what_is_published_without_an_answer_is_not_kept() -> None:
+    model = ScriptedLLM(["no JSON", "nor this", Label(label="x")])
+    worker = CachedAnyhow(llm=model, cache_store="memory", max_validation_retries=1)
+    for expected in ("unknown", "x", "x"):
+        assert run_inline(worker, Document(text="a")).outputs == [Label(label=expected)]
+    assert len(model.requests) == 3

@@ -105,11 +105,13 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
     def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published, unless another model has stood in: this one is asked again when it is there.
 
-        What the other one said is kept as its own, and costs nothing for as long as it stands in.
+        What the other one said is kept as its own, and costs nothing for as long as it stands in. What was published
+        without any answer is not kept either.
         """
-        if need_activation("a call").notes.get("stood in"):
+        notes = need_activation("a call").notes
+        if notes.get("stood in"):
             self._stood_in_().add(key)
-        else:
+        elif not notes.get("unanswered"):
             super()._keep_outputs_(key, outputs)
 
     def _stood_in_(self) -> set[str]:

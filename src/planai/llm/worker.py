@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from planai.cache.fields import has_marks
 from planai.cache.memo import per_class
-from planai.call import current_activation
-from planai.errors import ConfigurationError
+from planai.call import current_activation, need_activation
+from planai.errors import ConfigurationError, InvalidAnswer
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.llm.asking import Outcome
 from planai.llm.base import BaseLLMTaskWorker
@@ -80,7 +80,11 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         return None
 
     def post_process(self, response: Any, input_task: Any) -> Awaitable[None] | Any:
-        """Publish what comes of the answer: by default, the answer. Of an async worker, it may be ``async def``."""
+        """Publish what comes of the answer: by default, the answer. Of an async worker, it may be ``async def``.
+
+        An override gets None where there is no valid answer. What it publishes then is kept in no cache; if it raises,
+        the call has failed for want of an answer.
+        """
         self.publish_work(response, input_task=input_task)
         return None
 
@@ -119,12 +123,32 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     def _ask_and_publish_(self, task: Any) -> Flow[None]:
         rendered = self.rendered_request(task)
         accept = partial(self.accept_answer, task)
-        response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
-        if self.debug_mode:
-            yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
-        pending = self.post_process(response, task)
+        try:
+            response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
+        except InvalidAnswer as error:
+            pending = self._go_without_(task, error)
+        else:
+            if self.debug_mode:
+                yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
+            pending = self.post_process(response, task)
         if pending is not None:
             yield pending
+
+    def _go_without_(self, task: Any, error: InvalidAnswer) -> Any:
+        """Let a subclass say what becomes of a task without a valid answer.
+
+        Raises:
+            InvalidAnswer: it does not.
+        """
+        if inspect.unwrap(type(self).post_process) is LLMTaskWorker.post_process:
+            raise error
+        need_activation(f"{self.name}.post_process").notes["unanswered"] = True
+        try:
+            pending = self.post_process(None, task)
+        except Exception as problem:
+            raise error from problem
+        self.logger.warning("%s", error)
+        return pending
 
     def request_for(self, task: Any) -> Request:
         """Return all that the model is told about `task`."""
