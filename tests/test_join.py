@@ -325,13 +325,14 @@ def test_a_merge_gets_all_types_by_name_in_the_order_that_was_declared() -> None
     assert list(merge.merged[0]) == ["Piece", "Log"]
 
 
-def test_a_type_of_which_nothing_came_is_an_empty_list() -> None:
+def test_a_type_of_which_nothing_came_is_no_key_and_an_empty_list() -> None:
     describe, cut, merge = Describe(), Cut(failing=lambda _: True), Merge(merged=[])
     graph = Graph(name="g").add_workers(describe, cut, merge)
     graph.set_dependency(describe, cut).next(merge)
     graph.set_dependency(describe, merge)
     graph.run([(describe, Number(value=1))], executor="inline", display_terminal=False)
-    assert merge.merged == [{"Piece": [], "Log": [Log(text="log 0")]}]
+    assert merge.merged == [{"Log": [Log(text="log 0")]}]
+    assert merge.merged[0]["Piece"] == []
 
 
 def test_a_merge_needs_types() -> None:

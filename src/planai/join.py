@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Awaitable
 from typing import Any, Literal
 
@@ -73,7 +74,10 @@ class MergedTaskWorker(JoinedTaskWorker):
 
     @abstractmethod
     def consume_work_merged(self, tasks: dict[str, list[Task]]) -> Awaitable[None] | None:
-        """Consume one group: for each type's name its tasks, in the order of their provenance."""
+        """Consume one group: for each type's name its tasks, in the order of their provenance.
+
+        A type of which nothing came is no key; to ask for it gives an empty list.
+        """
 
     @property
     def is_async_worker(self) -> bool:
@@ -82,9 +86,8 @@ class MergedTaskWorker(JoinedTaskWorker):
 
     def consume_work_joined(self, tasks: list[Task]) -> Awaitable[None] | None:
         """Sort the group by type."""
-        return self.consume_work_merged(
-            {kind.__name__: [task for task in tasks if isinstance(task, kind)] for kind in self.merged_types}
-        )
+        found = {kind.__name__: [task for task in tasks if isinstance(task, kind)] for kind in self.merged_types}
+        return self.consume_work_merged(defaultdict(list, {name: some for name, some in found.items() if some}))
 
     def get_task_classes(self) -> list[type[Task]]:
         """Return `merged_types`."""
