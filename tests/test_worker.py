@@ -335,7 +335,11 @@ def test_what_planai_keeps_to_itself_in_a_worker_is_called_as_no_author_calls_an
     private = {
         name for base in bases for name in vars(base) if name.startswith("_") and not name.startswith(("__", "_abc"))
     }
-    assert {name for name in private if not name.endswith("_")} == {"_graph", "_cache_hit_is_valid"}  # PlanAI's
+    assert {name for name in private if not name.endswith("_")} == {
+        "_graph",
+        "_cache",
+        "_cache_hit_is_valid",
+    }  # PlanAI's
 
 
 @pytest.mark.parametrize(

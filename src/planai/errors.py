@@ -5,6 +5,7 @@
     PlanaiError
     ├── ConfigurationError (ValueError)   a setting or an argument that cannot be meant
     │   ├── TypeMismatch (TypeError)      a task type that is none, or that a worker does not consume
+    │   ├── UnusedHook (RuntimeError)     a method of a worker that nothing would ever call
     │   └── WiringError                   all wiring mistakes of one graph, raised together
     ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
     ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
@@ -42,6 +43,10 @@ class ConfigurationError(PlanaiError, ValueError):
 
 class TypeMismatch(ConfigurationError, TypeError):
     """A class is given as a task type and is none, or a worker does not consume it."""
+
+
+class UnusedHook(ConfigurationError, RuntimeError):
+    """A worker has a method that only another kind of worker is asked for."""
 
 
 class WiringError(ConfigurationError):

@@ -193,3 +193,17 @@ def test_a_context_can_be_reset() -> None:
     upper.context.reset()
     assert upper.context.current_input_task is None
     upper.assert_published_task_count(0)
+
+
+def test_a_hook_that_only_cached_workers_have_is_refused() -> None:
+    class Hooked(Upper):
+        def post_consume_work(self, task: Word) -> None: ...
+
+    class Cached(CachedTaskWorker):
+        def pre_consume_work(self, task: Word) -> None: ...
+
+        def consume_work(self, task: Word) -> None: ...
+
+    with pytest.raises(RuntimeError, match="post_consume_work is never called"):
+        InvokeTaskWorker(Hooked).invoke(Word(text="a"))
+    assert InvokeTaskWorker(Cached).invoke(Word(text="a")) == []

@@ -49,6 +49,7 @@ def run(graph: Graph) -> list[Task]:
 def test_each_key_is_looked_up_once_a_call_and_stored_once(graph: Graph, tmp_path: Path) -> None:
     mock = MockCache()
     inject_mock_cache(graph, mock)
+    assert [worker._cache for worker in graph.workers if isinstance(worker, CachedTaskWorker)] == [mock]
     first = run(graph)
     assert (sorted(mock.set_stats.values()), sorted(mock.get_stats.values())) == ([1, 1, 1], [1, 1, 1])
     mock.clear_stats()
@@ -90,13 +91,14 @@ def test_what_is_cleared_by_the_worker_is_gone(graph: Graph) -> None:
     assert mock.store == {}
 
 
-def test_a_cache_that_forgets_is_asked_and_told_all_the_same(graph: Graph) -> None:
+def test_a_cache_that_forgets_is_asked_all_the_same(graph: Graph) -> None:
     mock = MockCache(dont_store=True)
     inject_mock_cache(graph, mock)
     for _ in range(2):
         run(graph)
     assert Square.computed == [0, 1, 2] * 2
-    assert sorted(mock.set_stats.values()) == [2, 2, 2]
+    assert sorted(mock.get_stats.values()) == [2, 2, 2]
+    assert mock.set_stats == {}
     assert mock.store == {}
 
 

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from planai.cache.storing import StoringTaskWorker
 from planai.call import Call, Scope, perform, perform_async
 from planai.describing import Description
-from planai.errors import ConfigurationError, TypeMismatch
+from planai.errors import ConfigurationError, TypeMismatch, UnusedHook
 from planai.events import Event, Failed, Finished, Output
 from planai.join import JoinedTaskWorker
 from planai.provenance import ROOT
@@ -75,9 +76,16 @@ class InvokeTaskWorker:
 
         Raises:
             TypeMismatch: the worker consumes no such task, or groups.
+            UnusedHook: it has a hook that only workers with a cache have.
         """
         if self.is_joined_worker:
             raise TypeMismatch(f"{self.worker.name!r} consumes groups: call invoke_joined([...])")
+        for hook in ("pre_consume_work", "post_consume_work"):
+            if hasattr(self.worker, hook) and not isinstance(self.worker, StoringTaskWorker):
+                raise UnusedHook(
+                    f"{self.worker.name}.{hook} is never called, since the worker has no cache: "
+                    "derive it from CachedTaskWorker, or do this in consume_work"
+                )
         return self._call((input_task,))
 
     def invoke_joined(self, input_tasks: Sequence[Task]) -> list[Task]:

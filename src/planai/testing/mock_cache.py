@@ -42,11 +42,16 @@ class MockCache:
             return self.store.get(key, default)
 
     def set(self, key: str, value: Any) -> None:
-        """Keep `value` under `key`, and count it."""
+        """Keep `value` under `key`, and count it; not where nothing is to be kept."""
         with self.lock:
-            self.set_stats[key] += 1
             if not self.dont_store:
+                self.set_stats[key] += 1
                 self.store[key] = value
+
+    def serve(self, worker: StoringTaskWorker) -> None:
+        """Let `worker` use this cache in place of its own."""
+        self.backend.spaces.add(worker.cache_space)
+        worker.cache_store = self.backend
 
     def clear_stats(self) -> None:
         """Count from 0 again."""
@@ -120,7 +125,6 @@ def inject_mock_cache(graph: Description, mock_cache: MockCache) -> None:
     """
     for worker in graph.workers:
         if isinstance(worker, StoringTaskWorker):
-            mock_cache.backend.spaces.add(worker.cache_space)
-            worker.cache_store = mock_cache.backend
+            mock_cache.serve(worker)
         elif isinstance(worker, SubGraphWorker):
             inject_mock_cache(worker.graph, mock_cache)
