@@ -883,3 +883,8 @@ def test_a_retry_gets_the_task_as_it_came() -> None:
 
     worker = Spoil()
     assert numbers(graph_of(worker).run([(worker, Number(value=5))])) == [6]
+
+
+def test_a_limit_is_for_workers() -> None:
+    with pytest.raises(ConfigurationError, match="'Number' is limited, a task"):
+        Graph(name="g").set_max_parallel_tasks(Number, 1)

@@ -463,3 +463,10 @@ def test_fields_may_hold_anything_pydantic_allows() -> None:
 
     thing = object()
     assert Free(thing=thing).copy_public().thing is thing
+
+
+def test_quotes_are_escaped_in_xml() -> None:
+    class Said(Task):
+        text: str
+
+    assert Said(text="\"a\" & 'b'").model_dump_xml() == "<Said>\n  <text>&quot;a&quot; &amp; 'b'</text>\n</Said>\n"

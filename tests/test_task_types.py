@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 
 import pytest
 
-from planai import Task
+from planai import Task, TaskWorker
 from planai.errors import ConfigurationError, PublishError
 from planai.task_types import check_published, task_types_of, type_names
 
@@ -62,3 +62,11 @@ def test_what_is_declared_may_be_published_and_what_is_derived_from_it() -> None
 
 def test_types_are_named_for_people() -> None:
     assert (type_names([Fruit, Nail]), type_names([])) == ("'Fruit', 'Nail'", "nothing")
+
+
+def test_a_worker_that_does_not_say_what_it_consumes_has_the_wrong_type() -> None:
+    class Silent(TaskWorker):
+        def consume_work(self, task: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="does not say what it consumes"):
+        Silent().get_task_class()

@@ -127,10 +127,12 @@ class Description:
         """Make at most so many calls at once of all workers together that are instances of `worker_class`.
 
         Raises:
-            ConfigurationError: the number is not positive.
+            ConfigurationError: the number is not positive, or `worker_class` can be no worker's.
         """
         if not isinstance(worker_class, type):
             raise ConfigurationError(f"{worker_class!r} is limited: pass the class of a worker, not an instance")
+        if issubclass(worker_class, Task):
+            raise ConfigurationError(f"{worker_class.__name__!r} is limited, a task: pass the class of a worker")
         if max_parallel_tasks < 1:
             raise ConfigurationError(f"max_parallel_tasks is {max_parallel_tasks!r}: it has to be at least 1")
         self.wires.limits[worker_class] = max_parallel_tasks

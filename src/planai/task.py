@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from planai.planai_task import PlanAITask
 from planai.provenance import ROOT, Provenance, ProvenanceChain
 from planai.trace import Watch
-from planai.xml import to_xml
+from planai.xml import dict_dump_xml
 
 T = TypeVar("T", bound="Task")
 
@@ -179,21 +179,21 @@ class Task(PlanAITask, BaseModel):
         return type(self) is task_type
 
     def model_dump_xml(self) -> str:
-        """Return the fields as indented XML, the way a model reads them best.
+        """Return the fields as indented XML, the way a model reads them best; quotes are escaped, as in PlanAI.
 
         >>> class Page(Task):
         ...     url: str
         ...     tags: list[str]
-        >>> print(Page(url="a<b", tags=["x"]).model_dump_xml())
+        >>> print(Page(url='"a"<b', tags=["x"]).model_dump_xml())
         <Page>
-          <url>a&lt;b</url>
+          <url>&quot;a&quot;&lt;b</url>
           <tags>
             <item>x</item>
           </tags>
         </Page>
         <BLANKLINE>
         """
-        return to_xml(type(self).__name__, self.model_dump(mode="json", fallback=str))
+        return dict_dump_xml(self.model_dump(mode="json", fallback=str), type(self).__name__)
 
     def _with_(self, **known: Any) -> Self:
         return set_lineage(self, lineage_of(self)._replace(**known))

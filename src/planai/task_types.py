@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from planai.errors import ConfigurationError, PublishError
+from planai.errors import PublishError, TypeMismatch
 from planai.task import Task
 
 
@@ -34,7 +34,7 @@ def task_types_of(worker: type, method: str, parameters: tuple[str, ...]) -> lis
     """Return the Task types in the annotation of the parameter of `method` that is called like one of `parameters`.
 
     Raises:
-        ConfigurationError: there is no such parameter, or its annotation names no Task type.
+        TypeMismatch: there is no such parameter, or its annotation names no Task type.
     """
     function = inspect.unwrap(getattr(worker, method))
     names = [name for name in inspect.signature(function).parameters if name in parameters]
@@ -44,7 +44,7 @@ def task_types_of(worker: type, method: str, parameters: tuple[str, ...]) -> lis
     found = list(_task_types_in(annotation))
     if not found:
         wanted = " or ".join(repr(name) for name in parameters)
-        raise ConfigurationError(
+        raise TypeMismatch(
             f"{worker.__name__}.{method} does not say what it consumes: "
             f"it needs a parameter {wanted} with a Task type, as in {method}(self, {parameters[0]}: MyTask)"
         )
