@@ -126,3 +126,19 @@ def test_workers_of_graphs_inside_use_it_too(graph: Graph, tmp_path: Path) -> No
     assert len(Square.computed) == 3
     assert sorted(mock.set_stats.values()) == [1, 1, 1]
     assert not (tmp_path / "unused").exists()
+
+
+def test_a_question_is_counted_however_it_is_asked(tmp_path: Path) -> None:
+    class Negate(CachedTaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> None:
+            self.publish_work(Number(value=-task.value), input_task=task)
+
+    negate, mock = Negate(cache_dir=tmp_path / "unused"), MockCache()
+    graph = Graph(name="g").add_workers(negate)
+    graph.set_sink(negate, Number)
+    inject_mock_cache(graph, mock)
+    for value in range(4):  # a worker that has found nothing looks in another way the next time
+        graph.run([(negate, Number(value=value))], executor="inline")
+    assert sorted(mock.get_stats.values()) == [1, 1, 1, 1]

@@ -88,9 +88,13 @@ class MockStore(MemoryStore):
         return not self.mock.dont_store and super().put(space, key, record, generation)
 
     def begin(self, space: str, key: str) -> int | None:
-        """Return None where there is a record, else the generation of the space."""
-        self._looking.at = None
-        return self.generation(space) if self.peek(space, key) is None else None
+        """Return None where there is a record, else the generation of the space; a first question is counted."""
+        is_second = self._is_second_look(space, key)
+        if self.peek(space, key) is not None:
+            return None
+        if space in self.spaces and not is_second:
+            self.mock.get(key)
+        return self.generation(space)
 
     def _is_second_look(self, space: str, key: str) -> bool:
         """Tell whether a call that found nothing makes sure before it computes: that is one question, and not two."""
