@@ -1,6 +1,7 @@
 """Names of PlanAI's workers that workers here have besides."""
 
 import copy
+from typing import Any
 
 from planai import Graph, Task, TaskWorker
 
@@ -44,3 +45,20 @@ def test_numbers_of_steps_grow_for_each_worker_by_itself() -> None:
     assert [one.get_next_provenance() for _ in range(2)] == [("Count", 1), ("Count", 2)]
     assert other.get_next_provenance() == ("Count", 1)
     assert copy.copy(one).get_next_provenance() == ("Count", 1)
+
+
+def test_a_worker_in_a_stand_in_for_a_graph_names_what_is_downstream() -> None:
+    told: list[Any] = []
+
+    class StandIn:
+        desk = None
+
+        def set_dependency(self, *workers: TaskWorker) -> Any:
+            told.append(workers)
+
+        def set_sink(self, *_: Any) -> None: ...
+
+    first, second = Count(), Count()
+    first.set_graph(StandIn())
+    assert first.next(second) is second
+    assert told == [(first, second)]

@@ -231,7 +231,8 @@ class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
 
     def next(self, downstream: TaskWorker) -> TaskWorker:
         """Let `downstream` consume what this worker publishes, and return it, for the next link of the chain."""
-        return self._wiring_().set_dependency(self, downstream)
+        self._wiring_().set_dependency(self, downstream)
+        return downstream
 
     def sink(self, output_type: type[Task], notify: SinkCallback | None = None) -> None:
         """Collect what this worker publishes of `output_type`; see `Graph.set_sink`."""
