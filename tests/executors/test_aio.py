@@ -344,7 +344,7 @@ def test_joins_and_merges_may_be_async() -> None:
 
         async def consume_work_merged(self, tasks: dict[str, list[Task]]) -> None:
             await asyncio.sleep(0)
-            self.publish_work(Word(text=str(tasks)))
+            self.publish_work(Word(text=str(dict(tasks))))
 
     work, join, merge = Work(), Join(), Merge()
     assert join.is_async_worker
