@@ -231,13 +231,10 @@ def snapshot(task: T) -> T:
     if private is not None:
         private = {name: value for name, value in private.items() if value is not PydanticUndefined}
     # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
-    if extra is None and len(given) == len(kind.__pydantic_fields__):
-        given = _ALL_FIELDS.get(kind) or _ALL_FIELDS.setdefault(kind, given.copy())
-    else:
-        given = given.copy()
+    every = _ALL_FIELDS.get(kind) or _ALL_FIELDS.setdefault(kind, set(kind.__pydantic_fields__))
     _set_values(copied, values)
     _set_extra(copied, _fresh(extra) if extra else extra)
-    _set_given(copied, given)
+    _set_given(copied, every if extra is None and given == every else given.copy())
     _set_private(copied, private)
     return copied
 
