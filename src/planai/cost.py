@@ -18,6 +18,10 @@ class Cost(NamedTuple):
 
     def plus(self, other: Cost) -> Cost:
         """Return the sum of both."""
+        if other is FREE:
+            return self
+        if self is FREE:
+            return other
         return Cost(self.seconds + other.seconds, self.tokens + other.tokens, self.dollars + other.dollars)
 
     def times(self, count: int) -> Cost:
