@@ -7,12 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 _PATIENCE = 2
 """How many interrupts may wait to be taken note of; the next one is raised wherever the run is."""
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -51,14 +51,14 @@ class Interrupts:
         if self._waiting and not self._taken:  # came when the run was all but over
             signal.raise_signal(signal.SIGINT)
 
-    def let(self, do: Callable[P, T], *arguments: P.args, **settings: P.kwargs) -> T:
+    def let(self, do: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Call the user's code, in which Ctrl-C is raised; one that came before it is raised at once."""
         if self._thread != threading.get_ident():
-            return do(*arguments, **settings)
+            return do(*arguments)
         try:
             self._open = True
             self.check()
-            return do(*arguments, **settings)
+            return do(*arguments)
         finally:
             self._open = False
 
