@@ -76,15 +76,17 @@ class Slots:
         taken = []
         while self._open and self._running < self._capacity:
             rank = self._open[0]
-            if not self._queues[rank] or (self._usages[rank] and self._is_full(rank)):
-                heapq.heappop(self._open)
-                self._listed[rank] = False
-                continue
-            taken.append(self._queues[rank].popleft())
-            self._size -= 1
-            self._running += 1
-            for usage in self._usages[rank]:
-                usage.used += 1
+            queue, usages = self._queues[rank], self._usages[rank]
+            if queue and not (usages and self._is_full(rank)):
+                taken.append(queue.popleft())
+                self._size -= 1
+                self._running += 1
+                for usage in usages:
+                    usage.used += 1
+                if queue:
+                    continue
+            heapq.heappop(self._open)
+            self._listed[rank] = False
         return taken
 
     def _is_full(self, rank: int) -> bool:
