@@ -44,7 +44,7 @@ __all__ = [
 
 def digest(*parts: bytes) -> str:
     """Return 64 hexadecimal digits for `parts`, each framed by its length."""
-    framed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
+    framed = [len(part).to_bytes(8, "big") + part for part in parts]
     return hashlib.blake2b(b"".join(framed), digest_size=32).hexdigest()
 
 

@@ -23,7 +23,7 @@ def digest_of_parts(parts: Mapping[str, str]) -> str:
     >>> digest_of_parts({"task": "1", "code": "2"}) == digest_of_parts({"code": "2", "task": "1"})
     True
     """
-    return digest(FORMAT, *(text.encode() for name in sorted(parts) for text in (name, parts[name])))
+    return digest(FORMAT, *[text.encode() for pair in sorted(parts.items()) for text in pair])
 
 
 def key_of(profile: str, parts: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import pathlib
 import sys
-import weakref
 from typing import Any
 
 from planai.cache.memo import per_class
@@ -50,15 +49,10 @@ def main_module() -> str:
     return pathlib.Path(file).stem if file else "__main__"
 
 
-_NAMES: weakref.WeakKeyDictionary[type, bytes] = weakref.WeakKeyDictionary()
-
-
+@per_class
 def framed_name(kind: type) -> bytes:
     """Return what begins the form of an object: the name of its class."""
-    found = _NAMES.get(kind)
-    if found is None:
-        found = _NAMES[kind] = frame(b"name:", qualified(kind).encode())
-    return found
+    return frame(b"name:", qualified(kind).encode())
 
 
 @functools.lru_cache(4096)

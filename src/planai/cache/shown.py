@@ -15,6 +15,7 @@ LENGTH = 160
 """Characters at most; of a longer text the beginning is shown, and a digest in place of the rest."""
 
 _MANY = 40
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def short_text(value: Any) -> str:
@@ -26,7 +27,7 @@ def short_text(value: Any) -> str:
     >>> short_text("a"), short_text([1, 2]), short_text({"b", "a"})
     ('"a"', '[1, 2]', "{'a', 'b'}")
     """
-    text = json.dumps(value, ensure_ascii=False) if type(value) is str else _repr(value)
+    text = _quoted(value) if type(value) is str else _repr(value)
     if len(text) <= LENGTH:
         return text
     return f"{text[: LENGTH - 20]}… #{_digest(value)}"
