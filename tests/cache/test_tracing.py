@@ -11,7 +11,7 @@ import pytest
 from planai import CachedTaskWorker, Graph, RunResult, Task, TaskWorker
 from planai.cache.about import load_about
 from planai.cache.cache import CacheWarning
-from planai.cache.tracing import TracingTaskWorker, is_traced
+from planai.cache.tracing import TracingTaskWorker, is_traced, own_activation
 from planai.task import lineage_of
 
 
@@ -235,7 +235,7 @@ def test_outside_of_a_call_there_is_nothing_to_trace() -> None:
             self.publish_work(Word(text=""))
 
     worker = Bare()
-    assert worker._reads_() == []
+    assert own_activation(worker) is None
     assert worker._finder_(None) is None
     find = Reader()._finder_(Text())
     assert find is not None

@@ -17,6 +17,7 @@ from planai.events import Output
 from planai.executors.event_loop import shared_loop
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.task import Lineage, Task, lineage_of, put_back, set_lineage, snapshot
+from planai.trace import Trace
 
 
 class ComputingTaskWorker(FlyingTaskWorker):
@@ -48,7 +49,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
     def _compute_answer_(self, key: str, task: Task) -> Flow[None]:
         activation = need_activation("a call")
         if "ready" not in activation.notes:
-            yield Blocking(partial(self._begin_answer_, key))
+            yield Blocking(partial(self._begin_answer_, activation, key))
         yield from self._consume_traced_(task)
         cost = activation.cost.plus(Cost(activation.elapsed))
         activation.notes["cost"] = cost.plus(activation.found)  # what it is worth, whoever has paid for it
@@ -58,13 +59,12 @@ class ComputingTaskWorker(FlyingTaskWorker):
         if activation.lookup is not None and not activation.lookup.hit:
             activation.lookup.cost, activation.lookup.found = cost, activation.found
 
-    def _begin_answer_(self, key: str) -> None:
+    def _begin_answer_(self, activation: Activation, key: str) -> None:
         """Note what has to be known of the cache as it is before an answer is computed."""
-        activation = need_activation("a call")
         activation.notes["ready"] = True
         if "generation" not in activation.notes:
             activation.notes["generation"] = self.get_cache().generation()
-        self._explain_miss_(key)
+        self._explain_miss_(activation, key)
 
     def _consume_traced_(self, task: Task) -> Flow[None]:
         before = snapshot(task)
@@ -88,7 +88,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
             with Activation(self, (task,), self.outside_router()) as activation:
                 activation.notes["ttl"] = self._ttl_of_(task)
                 self.get_cache_key(task)
-                yield from as_owner(self._compute_answer_(key, task))
+                yield from as_owner(self._compute_answer_(key, task), activation.scope.depth)
 
         if self.is_async_worker:
             shared_loop().wait_for(go_along(compute()))
@@ -97,8 +97,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
 
     def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
-        task = need_activation("a call").tasks[0]
-        obstacle = self._obstacle_(task, outputs)
+        obstacle = self._obstacle_(need_activation("a call"), outputs)
         if obstacle:
             self.cache_warn(obstacle)
             return
@@ -109,14 +108,15 @@ class ComputingTaskWorker(FlyingTaskWorker):
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.cache_warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
 
-    def _obstacle_(self, task: Task, outputs: list[Output]) -> str:
+    def _obstacle_(self, activation: Activation, outputs: list[Output]) -> str:
         """Return why a replay could not do what the computation did; empty if it could."""
-        notes = need_activation("a call").notes
-        origin: Lineage = notes.get("origin") or lineage_of(task)
+        task, notes = activation.tasks[0], activation.notes
+        present = lineage_of(task)
+        origin: Lineage = notes.get("origin", present)
         if "lost" in notes:
             return "publishes from a thread that does not say for which call, so that parts may be missing: not cached"
-        expected = self._expected_state_(origin)
-        injects = lineage_of(task).injected is not origin.injected
+        expected = _expected_state(origin, notes.get("trace"))
+        injects = present.injected is not origin.injected
         for out in outputs:
             lineage = lineage_of(out.task)
             if injects or lineage.injected or out.previous is not task:
@@ -127,15 +127,15 @@ class ComputingTaskWorker(FlyingTaskWorker):
                 return "publishes for one of several consumers of the same name, which an entry might mix up: not kept"
         return ""
 
-    def _expected_state_(self, origin: Lineage) -> dict[str, Any] | None:
-        """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
-        if not origin.private_state:
-            return None
-        trace = need_activation("a call").notes.get("trace")
-        taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
-        return {name: item for name, item in origin.private_state.items() if name not in taken} or None
-
     def _find_by_hand_(self) -> ByHand:
         if self.cache_automatic is not None:
             return ByHand(not self.cache_automatic, not self.cache_automatic)
         return by_hand(type(self), "consume_work", library_classes(type(self)))
+
+
+def _expected_state(origin: Lineage, trace: Trace | None) -> dict[str, Any] | None:
+    """Return the private state that outputs have after a hit: what came with the input, but what was taken out."""
+    if not origin.private_state:
+        return None
+    taken = private_keys(read_of(question) for question in trace.questions) if trace is not None else []
+    return {name: item for name, item in origin.private_state.items() if name not in taken} or None

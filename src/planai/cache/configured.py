@@ -17,7 +17,7 @@ from planai.cache.codec import Codec
 from planai.cache.counters import CacheStats
 from planai.cache.opening import Override, StoreName, open_store, override
 from planai.cache.store import Order, Store
-from planai.cache.tracing import TracingTaskWorker
+from planai.cache.tracing import TracingTaskWorker, own_activation
 from planai.call import CacheMode, current_activation, mode_of_environment
 from planai.errors import ConfigurationError
 from planai.logs import show_debug
@@ -85,7 +85,7 @@ class ConfiguredTaskWorker(TracingTaskWorker):
 
     def get_cache(self) -> Cache:
         """Return the worker's entries as a mapping; ``with worker.get_cache() as cache`` works, too."""
-        activation = self._own_activation_()
+        activation = own_activation(self)
         if activation is None:
             return self._present_cache_()
         cache: Cache | None = activation.notes.get("cache")  # the same one as long as a call goes on
@@ -151,7 +151,7 @@ class ConfiguredTaskWorker(TracingTaskWorker):
 
     def _ttl_of_(self, task: Task | None = None) -> float | None:
         """Return the time to live of the answer to `task`, or to the task that is being consumed."""
-        activation = self._own_activation_()
+        activation = own_activation(self)
         if activation is not None and "ttl" in activation.notes:
             known: float | None = activation.notes["ttl"]
             return known

@@ -17,7 +17,7 @@ from planai.cache.reasons import FIRST, NEW_INPUT, NEW_KEY, Change, change_betwe
 from planai.cache.store import Info
 from planai.cache.storing import StoringTaskWorker
 from planai.cache.tracing import is_traced
-from planai.call import Scope, current_activation
+from planai.call import Activation, Scope, current_activation
 from planai.cost import FREE, Cost
 from planai.task import Task, lineage_of, set_lineage, snapshot
 
@@ -138,10 +138,9 @@ class ExplainingTaskWorker(StoringTaskWorker):
             return super()._why_missing_(key)
         return str(self.explain(activation.tasks[0]))
 
-    def _explain_miss_(self, key: str) -> None:
+    def _explain_miss_(self, activation: Activation, key: str) -> None:
         """Note why the present call is a miss, if it is one."""
-        activation = current_activation()
-        lookup = None if activation is None else activation.lookup
+        lookup = activation.lookup
         if lookup is None or lookup.hit:
             return
         known, lookup.reason = lookup.reason, self._reason_(key, lookup.reason)

@@ -30,20 +30,21 @@ class FlyingTaskWorker(MigratingTaskWorker):
         if inside.get():
             yield from compute()
             return
-        depth = need_activation("a call").scope.depth
+        activation = need_activation("a call")
+        depth = activation.scope.depth
         flights, name = self._flights_(), f"{self.cache_space}\0{key}" + (f"\0{depth}" if depth else "")
         owns = False
         try:
             while not (owns := flights.begin(name)):
                 over = partial(flights.when_over, name)
-                if (activation := need_activation("a call")).call is not None:
+                if activation.call is not None:
                     self._take_back_miss_(activation.lookup)
                     raise Park(over)
                 yield Until(over)
                 if (yield from find()):
                     return
             if not (yield from find()):
-                yield from as_owner(compute())
+                yield from as_owner(compute(), depth)
         finally:
             if owns:
                 flights.end(name)
@@ -65,9 +66,9 @@ class FlyingTaskWorker(MigratingTaskWorker):
         return known[1]
 
 
-def as_owner(compute: Flow[None]) -> Flow[None]:
-    """Compute, and wait meanwhile for nobody else who computes."""
-    token = inside.set(need_activation("a call").scope.depth + 1)
+def as_owner(compute: Flow[None], depth: int) -> Flow[None]:
+    """Compute, and wait meanwhile for nobody else who computes; `depth` is that of the run."""
+    token = inside.set(depth + 1)
     try:
         yield from compute
     finally:

@@ -14,6 +14,7 @@ from planai.cache.configured import ConfiguredTaskWorker
 from planai.cache.reads import load_read
 from planai.cache.reasons import REFRESH
 from planai.cache.shown import short_text
+from planai.cache.tracing import own_activation
 from planai.call import Activation, current_activation
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
@@ -51,7 +52,7 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
             CacheMiss: in the mode ``replay``, when ``consume_work`` itself asks for what is not stored.
         """
         key = self._key_(task_or_key)
-        activation = self._own_activation_()
+        activation = own_activation(self)
         mode = self.cache_mode_now()
         if mode == "off":
             hit, reason = None, ""
@@ -84,31 +85,33 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
         if mode not in ("read_write", "refresh"):
             return
         task = task_or_key if isinstance(task_or_key, Task) else None
-        activation = self._own_activation_()
+        activation = own_activation(self)
         task = activation.tasks[0] if task is None and activation is not None else task
         try:
-            reads = self._reads_()
+            reads = [] if activation is None else self._reads_(activation)
         except UnkeyableValue as error:
             self.cache_warn(
                 f"is not cached, since it looked up in the provenance of its input what has no identity: {error}"
             )
             return
+        notes = {} if activation is None else activation.notes
         cost = FREE if activation is None else self._cost_(activation)
+        about = self._about_(key, task, value, reads, notes)
         answer = Answer(
             value,
             self._ttl_of_(task),
             self.stale_while_revalidate,
             cost,
-            self._about_(key, task, value, reads),
+            about.dump(),
             reads,
-            None if activation is None else activation.notes.get("generation"),
-            self.cache_answer_id(key),
+            notes.get("generation"),
+            about.id,
         )
         stored = self.get_cache().keep(key, answer)
-        if stored:
-            self._keep_profile_(task)
-            if mode == "refresh":
-                self._refreshed_().add(key)
+        if stored and task is not None and activation is not None:
+            self._keep_profile_(activation, type(task))
+        if stored and mode == "refresh":
+            self._refreshed_().add(key)
         if activation is not None and activation.lookup is not None:
             activation.lookup.stored = stored
         self._debug_("STORED" if stored else "NOT STORED", key)
@@ -136,10 +139,9 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
         """Return 16 hexadecimal digits that name the answer at `key` in what is computed from it."""
         return _answer_id(self.cache_space, key)
 
-    def _may_be_there_(self, key: str) -> bool:
+    def _may_be_there_(self, activation: Activation, key: str) -> bool:
         """Tell whether a look at `key` may find what the last one did not; else take note that none was there."""
-        activation = self._own_activation_()
-        if activation is None or self._finder_(None) is not None:  # which leads to another key
+        if self._finder_(None) is not None:  # which leads to another key
             return True
         generation = self.get_cache().begin(key)
         if generation is None:
@@ -182,32 +184,31 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
         """Return what is known of an answer before it is there: its key and its input."""
         if task is None:
             return About(self.cache_answer_id(key))
-        activation = self._own_activation_()
+        activation = own_activation(self)
         profile, parts = ("", {}) if activation is None else activation.notes.get("parts", ("", {}))
-        ignored = ignored_fields(type(task))
+        kind = type(task)
+        ignored = ignored_fields(kind)
         fields = {name: short_text(item) for name, item in fields_of(task).items() if name not in ignored}
-        return About(
-            self.cache_answer_id(key), profile, parts, qualified(type(task)), fields, list(lineage_of(task).sources)
-        )
+        sources = list(lineage_of(task).sources)
+        return About(self.cache_answer_id(key), profile, parts, qualified(kind), fields, sources)
 
-    def _about_(self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]]) -> bytes:
+    def _about_(
+        self, key: str, task: Task | None, value: Any, reads: list[tuple[str, str]], notes: dict[str, Any]
+    ) -> About:
         tasks = [output.task for output in value.outputs] if isinstance(value, Bundle) else [value]
         outputs = [qualified(type(one)) for one in tasks]
         shown = [(str(load_read(look_up)), found[:12]) for look_up, found in reads]
-        notes = getattr(self._own_activation_(), "notes", {})
         models = {name: notes[name] for name in ("responses", "usage") if name in notes}
-        return About(*self.about_answer(key, task)[:6], outputs, shown, **models).dump()
+        return About(*self.about_answer(key, task)[:6], outputs, shown, **models)
 
-    def _keep_profile_(self, task: Task | None) -> None:
+    def _keep_profile_(self, activation: Activation, kind: type[Task]) -> None:
         """Store the profile beside the worker's answers, once in each run."""
-        activation = self._own_activation_()
-        if task is None or activation is None or "parts" not in activation.notes:
+        if "parts" not in activation.notes:
             return
         digest = activation.notes["parts"][0]
         written = activation.scope.notes.setdefault((self, "profiles"), set())
         if digest not in written:
             written.add(digest)
-            kind = type(task)
             self.get_cache().note(PROFILES + self.cache_space, digest, lambda: self.cache_description(kind).dump())
 
     # ---- keys
@@ -219,7 +220,7 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
             raise ConfigurationError(
                 f"{self.name!r} looks up a {type(task_or_key).__name__}: pass a task, or a key as a str"
             )
-        activation = self._own_activation_()
+        activation = own_activation(self)
         if activation is None or task_or_key is not activation.tasks[0]:
             return self._made_key_(task_or_key)
         key: str | None = activation.notes.get("key")

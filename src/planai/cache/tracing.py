@@ -16,31 +16,24 @@ from planai.trace import Trace, Watch
 class TracingTaskWorker(KeyedTaskWorker):
     """A worker that knows what its computations look up in the provenance of their input."""
 
-    def _own_activation_(self) -> Activation | None:
-        activation = current_activation()
-        return activation if activation is not None and activation.worker is self else None
-
     def _start_trace_(self, task: Task) -> None:
         """Let `task` note what is looked up in its provenance, until `_end_trace`."""
-        activation = self._own_activation_()
+        activation = own_activation(self)
         if activation is not None and is_traced(type(self)):
             trace = Trace()
             origin = activation.notes["origin"] = lineage_of(task)
             activation.notes["trace"] = trace
-            set_lineage(task, Lineage(*origin[:-1], watch=Watch(trace)))
+            set_lineage(task, Lineage(*origin[:-1], Watch(trace)))
 
     def _end_trace_(self, task: Task) -> None:
-        set_lineage(task, Lineage(*lineage_of(task)[:-1], watch=None))
+        set_lineage(task, Lineage(*lineage_of(task)[:-1]))
 
-    def _reads_(self) -> list[tuple[str, str]]:
-        """Return what the present call has looked up, with a digest of what it found.
+    def _reads_(self, activation: Activation) -> list[tuple[str, str]]:
+        """Return what a call has looked up, with a digest of what it found.
 
         Raises:
             UnkeyableValue: something of that has no identity.
         """
-        activation = self._own_activation_()
-        if activation is None:
-            return []
         trace: Trace | None = activation.notes.get("trace")
         if trace is None or not trace.questions:
             return []
@@ -58,7 +51,7 @@ class TracingTaskWorker(KeyedTaskWorker):
         """Return what tells what a look-up finds for the task that is being consumed, or else for `task`."""
         if not is_traced(type(self)):
             return None
-        activation = self._own_activation_()
+        activation = own_activation(self)
         subject_type = type(task) if activation is None else type(activation.tasks[0])
         if (activation is None and task is None) or not (may_look_up(type(self)) or may_look_up(subject_type)):
             return None
@@ -69,6 +62,12 @@ class TracingTaskWorker(KeyedTaskWorker):
             return found_by(read, subject)  # type: ignore[arg-type]  # one of the two is there
 
         return find
+
+
+def own_activation(worker: object) -> Activation | None:
+    """Return the call that runs in this thread, if it is one of `worker`'s."""
+    activation = current_activation()
+    return activation if activation is not None and activation.worker is worker else None
 
 
 @per_class

@@ -15,7 +15,7 @@ from planai.cache.manual import ByHand
 from planai.cache.migrating import can_migrate, may_be_migrated
 from planai.cache.reads import load_read, private_keys
 from planai.cache.reasons import MISFIT, REFRESH, REJECTED
-from planai.call import CacheMode, Router, inside, need_activation
+from planai.call import Activation, CacheMode, Router, inside, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup
@@ -154,7 +154,8 @@ class CachedTaskWorker(ComputingTaskWorker):
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand_"]
         mode = self.cache_mode_now()
-        notes, wanted = need_activation("a call").notes, self.should_cache(task)
+        activation = need_activation("a call")
+        notes, wanted = activation.notes, self.should_cache(task)
         notes["should cache"] = (task, wanted)  # for those who keep parts of the answer
         if not wanted:
             self._see_first_(task)
@@ -168,7 +169,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         if hand.looks:
             return self._compute_answer_(key, task)
         keeps = mode != "read_only" and (ttl is None or ttl + self.stale_while_revalidate > 0)
-        if not (keeps and self._expects_miss_(mode)):
+        if not (keeps and self._expects_miss_(activation, mode)):
             if self._replay_(key) or self._migrate_answer_(key, task):
                 return None
             if mode == "replay" and not self.computes_in_replay:
@@ -182,9 +183,9 @@ class CachedTaskWorker(ComputingTaskWorker):
 
         return self._compute_once_(key, partial(self._compute_answer_, key, task), find)
 
-    def _expects_miss_(self, mode: CacheMode) -> bool:
+    def _expects_miss_(self, activation: Activation, mode: CacheMode) -> bool:
         """Tell whether to look once only, when it is this call's turn to compute: since the last look was in vain."""
-        call = need_activation("a call").call
+        call = activation.call
         return (
             bool(self.__dict__["_missed_"])
             and mode == "read_write"
@@ -224,7 +225,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             activation = need_activation("a call")
             activation.notes.pop("generation", None)  # it may clear its cache, and store then
             yield from self._consume_traced_(task)
-            self._explain_miss_(key)
+            self._explain_miss_(activation, key)
             if activation.lookup is not None and not activation.lookup.hit:
                 activation.lookup.cost = activation.cost.plus(Cost(activation.elapsed))
 
@@ -254,14 +255,14 @@ class CachedTaskWorker(ComputingTaskWorker):
     def _is_there_now_(self, key: str) -> bool:
         if self.cache_mode_now() == "refresh" and key not in self._refreshed_():
             return False
-        return self._may_be_there_(key) and self.cache_has(key)
+        return self._may_be_there_(need_activation("a call"), key) and self.cache_has(key)
 
     def _replay_or_begin_(self, key: str) -> bool:
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
         activation = need_activation("a call")
         earlier = activation.lookup
         if earlier is None:  # the first look
-            if not self._may_be_there_(key):
+            if not self._may_be_there_(activation, key):
                 self._debug_("MISS", key)
                 self.cache_stats.miss()
                 self._note_look_(activation, key, None)
@@ -271,7 +272,7 @@ class CachedTaskWorker(ComputingTaskWorker):
             self._take_back_miss_(earlier)
             self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
             return True
-        self._begin_answer_(key)
+        self._begin_answer_(activation, key)
         return False
 
     def _cache_hit_is_valid(self, task: Any, cached_results: list[tuple[str | None, Any]]) -> bool:
