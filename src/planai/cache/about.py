@@ -7,6 +7,7 @@ place of the rest.
 from __future__ import annotations
 
 import json
+from itertools import compress
 from typing import Any, NamedTuple
 
 from planai.cache.json_bytes import read, write
@@ -56,7 +57,7 @@ class About(NamedTuple):
 
     def dump(self) -> bytes:
         """Return it as JSON, without what is empty."""
-        return write({name: value for name, value in zip(_ABOUT, self, strict=True) if value})
+        return write(dict(compress(zip(_ABOUT, self, strict=True), self)))
 
 
 _ABOUT = About._fields
