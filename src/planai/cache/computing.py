@@ -46,8 +46,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
         if pending is not None:
             yield pending
 
-    def _compute_answer_(self, key: str, task: Task) -> Flow[None]:
-        activation = need_activation("a call")
+    def _compute_answer_(self, activation: Activation, key: str, task: Task) -> Flow[None]:
         if "ready" not in activation.notes:
             yield Blocking(partial(self._begin_answer_, activation, key))
         yield from self._consume_traced_(task)
@@ -88,7 +87,7 @@ class ComputingTaskWorker(FlyingTaskWorker):
             with Activation(self, (task,), self.outside_router()) as activation:
                 activation.notes["ttl"] = self._ttl_of_(task)
                 self.get_cache_key(task)
-                yield from as_owner(self._compute_answer_(key, task), activation.scope.depth)
+                yield from as_owner(self._compute_answer_(activation, key, task), activation.scope.depth)
 
         if self.is_async_worker:
             shared_loop().wait_for(go_along(compute()))

@@ -143,13 +143,12 @@ class ExplainingTaskWorker(StoringTaskWorker):
         lookup = activation.lookup
         if lookup is None or lookup.hit:
             return
-        known, lookup.reason = lookup.reason, self._reason_(key, lookup.reason)
+        known, lookup.reason = lookup.reason, self._reason_(activation, key, lookup.reason)
         if not known:
             self.cache_stats.explain_miss(lookup.reason)
 
-    def _reason_(self, key: str, known: str) -> str:
+    def _reason_(self, activation: Activation | None, key: str, known: str) -> str:
         """Return why the present call is a miss, in a few words."""
-        activation = current_activation()
         if known or activation is None or "parts" not in activation.notes:
             return known or NEW_KEY
         profiles = self._earlier_profiles_()

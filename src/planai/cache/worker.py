@@ -15,7 +15,7 @@ from planai.cache.manual import ByHand
 from planai.cache.migrating import can_migrate, may_be_migrated
 from planai.cache.reads import load_read, private_keys
 from planai.cache.reasons import MISFIT, REFRESH, REJECTED
-from planai.call import Activation, CacheMode, Router, inside, need_activation
+from planai.call import Activation, CacheMode, Router, current_activation, inside, need_activation
 from planai.cost import Cost
 from planai.errors import CacheMiss, ConfigurationError, PublishError, UnkeyableValue
 from planai.events import Lookup
@@ -95,12 +95,12 @@ class CachedTaskWorker(ComputingTaskWorker):
     def perform_call(self, tasks: tuple[Task, ...]) -> Awaitable[None] | None:
         """Replay the answer, or compute and keep it; or return what does so when it is awaited."""
         task = tasks[0]
-        call = need_activation("a call").call
-        if call is None or not call.resumed:
+        activation = need_activation("a call")
+        if activation.call is None or not activation.call.resumed:
             self.pre_consume_work(task)
         if self.is_async_worker:
-            return go_along(self._look_and_answer_(task))
-        rest = self._look_up_answer_(task)  # a hit takes no generator
+            return go_along(self._look_and_answer_(activation, task))
+        rest = self._look_up_answer_(activation, task)  # a hit takes no generator
         if rest is not None:
             go_through(rest)
         self.post_consume_work(task)
@@ -127,7 +127,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         hit, reason = cache.peek(key, find, ttl=self.cache_age_limit(task), grace=self.stale_while_revalidate)
         last = cache.resolve(key, find)  # calls that look up different things are different calls
         if hit is None:
-            return Foreseen(None, self._reason_(key, reason), key=last)
+            return Foreseen(None, self._reason_(current_activation(), key, reason), key=last)
         value = hit.value
         if type(self).get_from_cache is not CachedTaskWorker.get_from_cache:
             with contextlib.suppress(Exception):  # a run computes what an override cannot read
@@ -144,17 +144,16 @@ class CachedTaskWorker(ComputingTaskWorker):
         for name in private_keys(load_read(text) for text in hit.reads):
             task.get_private_state(name)
 
-    def _look_and_answer_(self, task: Task) -> Flow[None]:
-        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer_, task))
+    def _look_and_answer_(self, activation: Activation, task: Task) -> Flow[None]:
+        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer_, activation, task))
         if rest is not None:
             yield from rest
         self.post_consume_work(task)
 
-    def _look_up_answer_(self, task: Task) -> Flow[None] | None:
+    def _look_up_answer_(self, activation: Activation, task: Task) -> Flow[None] | None:
         """Replay the answer if there is one, or return what is to be done for it."""
         hand: ByHand = self.__dict__["_by_hand_"]
         mode = self.cache_mode_now()
-        activation = need_activation("a call")
         notes, wanted = activation.notes, self.should_cache(task)
         notes["should cache"] = (task, wanted)  # for those who keep parts of the answer
         if not wanted:
@@ -167,7 +166,7 @@ class CachedTaskWorker(ComputingTaskWorker):
         key = self._key_(task)
         ttl = notes["ttl"] = self._ttl_of_(task)  # asked once, of the task as it came
         if hand.looks:
-            return self._compute_answer_(key, task)
+            return self._compute_answer_(activation, key, task)
         keeps = mode != "read_only" and (ttl is None or ttl + self.stale_while_revalidate > 0)
         if not (keeps and self._expects_miss_(activation, mode)):
             if self._replay_(key) or self._migrate_answer_(key, task):
@@ -175,13 +174,13 @@ class CachedTaskWorker(ComputingTaskWorker):
             if mode == "replay" and not self.computes_in_replay:
                 raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
         if not keeps:
-            return self._compute_answer_(key, task)  # nobody could find anything after a wait
+            return self._compute_answer_(activation, key, task)  # nobody could find anything after a wait
 
         def find() -> Flow[bool]:
-            found: bool = yield Blocking(partial(self._replay_or_begin_, key))
+            found: bool = yield Blocking(partial(self._replay_or_begin_, activation, key))
             return found
 
-        return self._compute_once_(key, partial(self._compute_answer_, key, task), find)
+        return self._compute_once_(key, partial(self._compute_answer_, activation, key, task), find)
 
     def _expects_miss_(self, activation: Activation, mode: CacheMode) -> bool:
         """Tell whether to look once only, when it is this call's turn to compute: since the last look was in vain."""
@@ -257,9 +256,8 @@ class CachedTaskWorker(ComputingTaskWorker):
             return False
         return self._may_be_there_(need_activation("a call"), key) and self.cache_has(key)
 
-    def _replay_or_begin_(self, key: str) -> bool:
+    def _replay_or_begin_(self, activation: Activation, key: str) -> bool:
         """Replay what has been stored meanwhile, and tell whether there was something; else get ready to compute."""
-        activation = need_activation("a call")
         earlier = activation.lookup
         if earlier is None:  # the first look
             if not self._may_be_there_(activation, key):
