@@ -333,3 +333,16 @@ def test_what_is_published_without_an_answer_is_not_kept() -> None:
     for expected in ("unknown", "x", "x"):
         assert run_inline(worker, Document(text="a")).outputs == [Label(label=expected)]
     assert len(model.requests) == 3
+
+
+def test_one_that_publishes_nothing_fails_for_want_of_an_answer_and_no_answer_is_tried_for_again_first() -> None:
+    class Silent(Anyhow):
+        def post_process(self, response: Any, input_task: Document) -> None:
+            if response is not None:
+                super().post_process(response, input_task)
+
+    result = run_inline(Silent(llm=ScriptedLLM(lambda _: "no JSON")), Document(text="a"))
+    assert "no valid answer" in str(result.failures[0].error)
+    answers: list[Any] = ["no JSON", Label(label="x")]
+    worker = Anyhow(llm=ScriptedLLM(answers), num_retries=1, max_validation_retries=0)
+    assert run_inline(worker, Document(text="a")).outputs == [Label(label="x")]

@@ -82,8 +82,8 @@ class LLMTaskWorker(BaseLLMTaskWorker):
     def post_process(self, response: Any, input_task: Any) -> Awaitable[None] | Any:
         """Publish what comes of the answer: by default, the answer. Of an async worker, it may be ``async def``.
 
-        An override gets None where there is no valid answer. What it publishes then is kept in no cache; if it raises,
-        the call has failed for want of an answer.
+        An override gets None where there is no valid answer, when all retries are used up. What it publishes then is
+        kept in no cache; if it publishes nothing, or raises, the call has failed for want of an answer.
         """
         self.publish_work(response, input_task=input_task)
         return None
@@ -126,29 +126,36 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         try:
             response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
         except InvalidAnswer as error:
-            pending = self._go_without_(task, error)
-        else:
-            if self.debug_mode:
-                yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
-            pending = self.post_process(response, task)
+            yield from self._go_without_(task, error)
+            return
+        if self.debug_mode:
+            yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
+        pending = self.post_process(response, task)
         if pending is not None:
             yield pending
 
-    def _go_without_(self, task: Any, error: InvalidAnswer) -> Any:
-        """Let a subclass say what becomes of a task without a valid answer.
+    def _go_without_(self, task: Any, error: InvalidAnswer) -> Flow[None]:
+        """Let a subclass publish something else for a task without a valid answer, when it is not tried again.
 
         Raises:
             InvalidAnswer: it does not.
         """
-        if inspect.unwrap(type(self).post_process) is LLMTaskWorker.post_process:
+        activation = need_activation(f"{self.name}.post_process")
+        left = 0 if activation.call is None else self.num_retries - activation.call.attempt
+        is_own = inspect.unwrap(type(self).post_process) is not inspect.unwrap(LLMTaskWorker.post_process)
+        if not is_own or (left > 0 and isinstance(error, self.retry_on)):
             raise error
-        need_activation(f"{self.name}.post_process").notes["unanswered"] = True
+        activation.notes["unanswered"] = True
+        before = len(activation.outputs)
         try:
             pending = self.post_process(None, task)
+            if pending is not None:
+                yield pending
         except Exception as problem:
             raise error from problem
+        if len(activation.outputs) == before:
+            raise error
         self.logger.warning("%s", error)
-        return pending
 
     def request_for(self, task: Any) -> Request:
         """Return all that the model is told about `task`."""
