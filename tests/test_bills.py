@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llm.dialects import Anthropic
 from llm.openai_server import OpenAIServer, answer, completion, failure
 from llm.workers import Analysis, Analyze, Document, make, model
 from planai import Graph, LLMTaskWorker, llm_from_config
@@ -210,6 +211,23 @@ def test_an_answer_is_no_longer_than_what_was_set_aside_for_it() -> None:
     ] * 2
     assert all(str(one.error).endswith("set max_tokens") for one in result.failures)
     assert 80 < result.bill.spent.dollars <= 100
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"thinking": True},
+        {"effort": "high"},
+        {"model_settings": {"anthropic_thinking": {"type": "enabled", "budget_tokens": 9000}}},
+    ],
+)
+def test_an_answer_may_be_longer_than_the_thoughts_before_it(server: OpenAIServer, settings: dict[str, Any]) -> None:
+    server.fallback = lambda _: Anthropic().text('{"insight": "x"}')
+    url = server.url.removesuffix("/v1")
+    llm = llm_from_config("anthropic", "claude-haiku-4-5", base_url=url, api_key="k", prices=PRICES, **settings)
+    assert spend_at_most(server, 1000, 1, Plain(llm=llm)).ok
+    (body,) = (seen.body for seen in server.seen)
+    assert body["max_tokens"] == body["thinking"]["budget_tokens"] + 4096
 
 
 def test_a_limit_of_the_run_makes_no_other_question_of_it(tmp_path: Path) -> None:

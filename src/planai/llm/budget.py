@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
+from typing import Any
 
 from planai.bills import Bills, Usage
 from planai.errors import ConfigurationError
@@ -14,6 +15,24 @@ from planai.llm.prompt import token_estimate
 
 OUTPUT_TOKENS = 4096
 """So long an answer may be, in a run with a limit, where ``max_tokens`` says nothing: each model gives as many."""
+
+_THOUGHTS = {
+    True: 10_000,
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 10_000,
+    "high": 16_384,
+    "xhigh": 32_768,
+    "max": 32_768,
+}
+"""Tokens of thoughts by the setting ``thinking``, which are a part of an answer: a limit below them is refused."""
+
+_THINKING = {
+    "anthropic_thinking": "budget_tokens",
+    "google_thinking_config": "thinking_budget",
+    "openrouter_reasoning": "max_tokens",
+}
+"""Settings of single providers that say how many tokens thoughts may have, and under which name."""
 
 _INPUT_MARGIN = Decimal("1.5")
 
@@ -54,9 +73,10 @@ class Budget:
         """
         if self._bills.limit is None:
             return request, Decimal(0)
-        bounded = request
-        if not {**llm.settings(), **request.settings}.get("max_tokens"):
-            bounded = replace(request, settings={**request.settings, "max_tokens": OUTPUT_TOKENS})
+        bounded, settings = request, {**llm.settings(), **request.settings}
+        if not settings.get("max_tokens"):
+            most = OUTPUT_TOKENS + _thought_tokens(settings)
+            bounded = replace(request, settings={**request.settings, "max_tokens": most})
         price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
         dollars = None if price is None else price(*_reckoned(llm, bounded))
         if dollars is None:
@@ -86,6 +106,21 @@ class Budget:
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""
         self._bills.when_released(callback)
+
+
+def _thought_tokens(settings: Mapping[str, Any]) -> int:
+    """Return how many tokens of thoughts a model is to have besides its answer.
+
+    >>> _thought_tokens({"thinking": "low"}), _thought_tokens({"anthropic_thinking": {"budget_tokens": 5000}})
+    (2048, 5000)
+    """
+    thinking = settings.get("thinking")
+    found = [_THOUGHTS.get(thinking, 0) if isinstance(thinking, bool | str) else 0]
+    for name, field in _THINKING.items():
+        own = settings.get(name)
+        tokens = own.get(field) if isinstance(own, Mapping) else None
+        found.append(tokens if isinstance(tokens, int) else 0)
+    return max(found)
 
 
 def _reckoned(llm: LLM, request: Request) -> tuple[int, int]:
