@@ -14,8 +14,10 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRequest, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.direct import model_request, model_request_sync
 from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
@@ -59,6 +61,21 @@ def ask(model: Model, text: str = "Hello?", **settings: Any) -> str:
     request = [ModelRequest.user_text_prompt(text)]
     with own_loop():
         return model_request_sync(model, request, model_settings=settings or None).text or ""  # type: ignore[arg-type]
+
+
+def test_models_within_a_model_count_with_their_settings_and_servers(tmp_path: Path) -> None:
+    def said(temperature: float, port: int) -> str:
+        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+            return ModelResponse(parts=[TextPart(f"{info.model_settings} {port}")])
+
+        inner = FunctionModel(answer, model_name="m", settings={"temperature": temperature})
+        provider = OpenAIProvider(base_url=f"http://127.0.0.1:{port}/v1", api_key="sk-none")
+        other = OpenAIChatModel("n", provider=provider)
+        model = CachedModel(WrapperModel(FallbackModel(inner, other)), cache=tmp_path)
+        return ask(model)
+
+    assert len({said(0, 1), said(1, 1), said(0, 2)}) == 3
+    assert said(0, 1) == said(0, 1)
 
 
 def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:

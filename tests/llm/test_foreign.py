@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from pydantic_ai import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -86,6 +87,19 @@ def test_model_objects_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert outputs == [[Analysis(insight="one")], [Analysis(insight="two")]]
+
+
+def test_a_model_object_may_have_others_within_which_count_with_their_settings(tmp_path: Path) -> None:
+    def worker(insight: str, temperature: float) -> Analyze:
+        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+            return ModelResponse(parts=[TextPart(json.dumps({"insight": insight}))])
+
+        inner = FunctionModel(answer, model_name="inner", settings={"temperature": temperature})
+        return Analyze(llm=FallbackModel(model(ModelHTTPError(418, "m")), inner), cache_dir=tmp_path)
+
+    assert run(worker("cold", 0)).outputs == [Analysis(insight="cold")]
+    assert run(worker("", 0)).outputs == [Analysis(insight="cold")]
+    assert run(worker("warm", 1)).outputs == [Analysis(insight="warm")]
 
 
 def test_a_model_object_is_asked_again_as_any_other(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from planai.cache.store import CacheMode, Store
 from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
+from planai.llm.foreign import settings_of, url_of
 from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
@@ -168,8 +169,8 @@ class CachedModel(WrapperModel):
         told = {
             "messages": in_order(plain(messages)),
             "parameters": in_order(_parameters.dump_python(parameters, mode="json", fallback=str)),
-            "settings": deciding({**(self.settings or {}), **(settings or {})}),
-            "model": [self.system, self.model_name, self.base_url],
+            "settings": deciding({**settings_of(self), **(settings or {})}),
+            "model": [self.system, self.model_name, url_of(self)],
         }
         return digest(_FORMAT.encode(), canonical(told, "the request"), canonical(whose(self._asked)))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from planai.llm.request_key import deciding
 from planai.llm.transported import Transported
 
 
@@ -50,11 +51,11 @@ class ForeignModel(Transported):
         """Return where the model is served; None for where its provider does."""
         if isinstance(self.model, str):
             return os.environ.get(f"{self.provider.partition('-')[0].upper()}_BASE_URL") or None
-        return getattr(self.model, "base_url", None)
+        return url_of(self.model)
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers: also the settings of the model object itself."""
-        own = {} if isinstance(self.model, str) else self.model.settings or {}
+        own = {} if isinstance(self.model, str) else settings_of(self.model)
         return {**own, **self.more}
 
     def sent(self) -> dict[str, Any]:
@@ -68,6 +69,25 @@ class ForeignModel(Transported):
     def find_key(self) -> str:
         """Return the key that the client of a model object has, as far as it shows it: never to be shown further."""
         return str(getattr(getattr(self.model, "client", None), "api_key", None) or "")
+
+
+def single_models(model: Any) -> list[Any]:
+    """Return the models that a model object may ask: itself, or those that a ``FallbackModel`` has, wrapped or not."""
+    inner = getattr(model, "models", None)
+    return [one for each in inner for one in single_models(each)] if isinstance(inner, list) else [model]
+
+
+def url_of(model: Any) -> str | None:
+    """Return where a model object is served, as far as it shows it."""
+    urls = [getattr(one, "base_url", None) for one in single_models(model)]
+    return ",".join(str(url or "") for url in urls) if any(urls) else None
+
+
+def settings_of(model: Any) -> dict[str, Any]:
+    """Return the settings of a model object; where it has others within, theirs, too."""
+    own = dict(model.settings or {})
+    theirs = [deciding(one.settings or {}) for one in single_models(model) if one is not model]
+    return {**own, "models": theirs} if any(theirs) else own
 
 
 def foreign(value: object) -> ForeignModel | None:

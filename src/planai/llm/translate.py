@@ -25,6 +25,7 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.tools import ToolDefinition
 
 from planai.llm.client import Answer, Image, Message, Request, ToolCall
+from planai.llm.foreign import single_models
 from planai.llm.prices import cost_of_tokens
 
 _REASONS = {
@@ -72,12 +73,16 @@ def parameters_of(request: Request, model: Model, *, follows_schemas: bool) -> M
     if request.schema is None:
         return ModelRequestParameters(function_tools=tools)
     target = OutputObjectDefinition(json_schema=dict(request.schema), name=request.schema_name)
-    native = follows_schemas and model.profile.get("supports_json_schema_output", False)
-    if tools and model.system.startswith("google"):
-        native = native and bool(model.profile.get("google_supports_tool_combination", False))
+    native = follows_schemas and all(_knows_schemas(one, with_tools=bool(tools)) for one in single_models(model))
     return ModelRequestParameters(
         function_tools=tools, output_mode="native" if native else "prompted", output_object=target
     )
+
+
+def _knows_schemas(model: Model, *, with_tools: bool) -> bool:
+    if with_tools and model.system.startswith("google") and not model.profile.get("google_supports_tool_combination"):
+        return False
+    return bool(model.profile.get("supports_json_schema_output", False))
 
 
 def was_cut(response: ModelResponse) -> bool:
