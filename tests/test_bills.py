@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
-from llm.dialects import Anthropic
-from llm.openai_server import OpenAIServer, answer, completion, failure
+from llm.dialects import Anthropic, OpenAIChat
+from llm.openai_server import OpenAIServer, Reply, answer, completion, failure
 from llm.workers import Analysis, Analyze, Document, make, model
 from planai import Graph, LLMTaskWorker, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.errors import BudgetExceeded, ConfigurationError
+from planai.llm import CachedModel
 from planai.llm.client import Answer as ModelAnswer
 from planai.llm.client import Request, ToolCall
 from planai.testing import ScriptedLLM, run_inline
@@ -186,6 +191,34 @@ def test_a_model_that_the_server_calls_otherwise_has_the_price_of_the_one_that_w
     assert result.bill.spent.unpriced == 0
     assert 0 < result.bill.spent.dollars <= Decimal("0.001")
     assert len(result.outputs) < 50
+
+
+def test_an_answer_that_does_not_say_what_it_took_counts_as_the_most_it_may(server: OpenAIServer) -> None:
+    def without_usage(_: Any) -> Reply:
+        body = json.loads(answer(insight="x").body)
+        del body["usage"]
+        return Reply(json.dumps(body).encode())
+
+    server.fallback = without_usage
+    result = spend_at_most(server, 500, 50)
+    assert 1 <= len(server.seen) < 50
+    assert result.interrupted
+    assert result.bill.spent.unpriced == len(server.seen)
+
+
+def test_what_a_cached_model_has_kept_costs_nothing(server: OpenAIServer, tmp_path: Path) -> None:
+    server.fallback = lambda _: OpenAIChat().text('{"insight": "x"}')
+
+    def spent() -> tuple[Decimal, int]:
+        http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
+        provider = OpenAIProvider(base_url=server.url, api_key="k", http_client=http)
+        llm = CachedModel(OpenAIChatModel("gpt-4o", provider=provider), cache=tmp_path)
+        found = spend_at_most(None, 1, 1, Plain(llm=llm)).bill.spent
+        return found.dollars, found.unpriced
+
+    first, again = spent(), spent()
+    assert first[0] > 0
+    assert (first[1], again) == (0, (0, 0))
 
 
 class Talkative(ScriptedLLM):

@@ -106,6 +106,7 @@ class Bills:
     limit: Decimal | None = None
     _bills: dict[str, Bill] = field(default_factory=dict)
     _reserved: Decimal = _NOTHING
+    _unknown: Decimal = _NOTHING
     _waiting: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -138,7 +139,7 @@ class Bills:
             BudgetExceeded: it would not be possible then either.
         """
         with self._lock:
-            spent = sum((bill.spent.dollars for bill in self._bills.values()), _NOTHING)
+            spent = sum((bill.spent.dollars for bill in self._bills.values()), self._unknown)
             if self.limit is None or spent + self._reserved + dollars <= self.limit:
                 self._reserved += dollars
                 return True
@@ -149,10 +150,14 @@ class Bills:
             "it ends here; what cached workers computed is kept, and will be replayed"
         )
 
-    def release(self, dollars: Decimal) -> None:
-        """Give back what was set aside: what the answer cost is spent by now."""
+    def release(self, dollars: Decimal, *, is_known: bool = True) -> None:
+        """Give back what was set aside: what the answer cost is spent by now.
+
+        Where the server did not say what it took, all of it counts against the limit, though it is on no bill.
+        """
         with self._lock:
             self._reserved -= dollars
+            self._unknown += _NOTHING if is_known else dollars
             waiting, self._waiting[:] = list(self._waiting), []
         for callback in waiting:
             callback()

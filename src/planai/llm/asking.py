@@ -218,6 +218,7 @@ class Conversation(Generic[T]):
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
         sent, dollars = self.budget.terms(llm, request)
+        is_known = True
         while not self.budget.reserve(dollars, llm, sent):
             yield Until(self.budget.when_released)
         try:
@@ -225,8 +226,9 @@ class Conversation(Generic[T]):
             began = time.perf_counter()
             answer: Answer = yield Ask(llm, sent, self.on_chunk)
             self.spend(llm, answer)
+            is_known = answer.dollars is not None
         finally:
-            self.budget.release(dollars)
+            self.budget.release(dollars, is_known=is_known)
         if answer.finish_reason == "length" and sent is not request:
             raise InvalidAnswer(
                 f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "

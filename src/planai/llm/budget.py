@@ -98,10 +98,10 @@ class Budget:
         tokens = f"reckoned at {tokens_in} + {tokens_out} tokens at most"
         return self._bills.reserve(dollars, f"the next answer of {llm.model_name!r}, {tokens},")
 
-    def release(self, dollars: Decimal) -> None:
-        """Give back what was set aside."""
+    def release(self, dollars: Decimal, *, is_known: bool = True) -> None:
+        """Give back what was set aside, unless nobody knows what the answer cost: then it counts as spent."""
         if self._bills.limit is not None:
-            self._bills.release(dollars)
+            self._bills.release(dollars, is_known=is_known)
 
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""

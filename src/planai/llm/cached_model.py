@@ -40,7 +40,7 @@ from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, cost_of, open_room
-from planai.llm.translate import answer_of, reason_of, was_cut
+from planai.llm.translate import KEPT, answer_of, reason_of, was_cut
 
 _FORMAT = "pydantic-ai 1"
 _COMPARED = 200
@@ -245,7 +245,9 @@ class CachedModel(WrapperModel):
             (response,) = ModelMessagesTypeAdapter.validate_python([hit.value["response"]])
         except ValueError:  # of another version of pydantic-ai
             return None
-        return dataclasses.replace(response, usage=RequestUsage()) if isinstance(response, ModelResponse) else None
+        if not isinstance(response, ModelResponse):
+            return None
+        return dataclasses.replace(response, usage=RequestUsage(), metadata={**(response.metadata or {}), KEPT: True})
 
     def _keep(self, key: str, asked: tuple[Any, ...], response: ModelResponse, seconds: float) -> None:
         refused = (response.provider_details or {}).get("refusal") is not None

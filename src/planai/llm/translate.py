@@ -38,6 +38,9 @@ _REASONS = {
 }
 """What servers say in place of what their protocol has: gateways pass on the words of others."""
 
+KEPT = "kept by planai"
+"""Says of a response that it was kept; no model is told."""
+
 _SAYING_WHY = ("anthropic", "google")
 """Providers that say nothing besides at the end of a stream, but there why it ends."""
 
@@ -83,6 +86,11 @@ def _knows_schemas(model: Model, *, with_tools: bool) -> bool:
     if with_tools and model.system.startswith("google") and not model.profile.get("google_supports_tool_combination"):
         return False
     return bool(model.profile.get("supports_json_schema_output", False))
+
+
+def is_kept(response: ModelResponse) -> bool:
+    """Tell whether a response was kept by a `CachedModel`, so that nothing was paid for it."""
+    return bool((response.metadata or {}).get(KEPT))
 
 
 def was_cut(response: ModelResponse) -> bool:
@@ -147,6 +155,8 @@ def _dollars(
 ) -> Decimal | None:
     """Return what an answer cost in US dollars; None where nobody knows."""
     usage = response.usage
+    if not (usage.input_tokens or usage.output_tokens or is_kept(response)):
+        return None
     if prices is not None:
         return cost_of_tokens(
             prices, tokens_in=usage.input_tokens, tokens_out=usage.output_tokens, cached=usage.cache_read_tokens
