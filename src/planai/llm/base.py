@@ -45,7 +45,7 @@ class BaseLLMTaskWorker(TaskWorker):
     tools: list[Tool] | None = None
     max_tool_rounds: int | None = Field(default=None, ge=0)
     temperature: float | None = Field(default=None, ge=0, le=2)
-    model_settings: dict[str, Any] = Field(default_factory=dict)
+    model_settings: dict[str, Any] = Field(default_factory=dict, repr=False)
     max_input_tokens: int | None = Field(default=None, ge=1)
     stream: bool = False
 

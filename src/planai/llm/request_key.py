@@ -46,9 +46,13 @@ _IDLE = frozenset(
 """Settings that change when, at what price or on whose account a model answers, but not what it says."""
 
 _BODY = "extra_body"
+_QUERY = "extra_query"
 _SECRET = re.compile(
     r"(api[-_]?key|access[-_]?key|auth[-_]?token|access[-_]?token|secret|password|authorization)$", re.IGNORECASE
 )
+_QUERY_SECRET = re.compile(_SECRET.pattern + r"|^(key|token|code|sig|signature|subscription-key)$", re.IGNORECASE)
+"""In an address, what is called just so is a key, too."""
+
 ANSWER = "answer"
 """What the form of the answer is called in `shown`; in the space of responses, only those of workers have it."""
 
@@ -81,13 +85,27 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in settings.items() if name not in _IDLE}
     if isinstance(found.get(_BODY), Mapping):
         body = {name: value for name, value in found.pop(_BODY).items() if name not in _IDLE}
-        told = {name: value for name, value in body.items() if not _SECRET.search(name)}
+        told = _without_secrets(body)
         found |= {_BODY: told} if told else {}
+    if isinstance(found.get(_QUERY), Mapping):
+        asked = {name: value for name, value in found.pop(_QUERY).items() if not _QUERY_SECRET.search(name)}
+        found |= {_QUERY: asked} if asked else {}
     if _HEADERS in found:
         given = {name.lower(): value for name, value in (found.pop(_HEADERS) or {}).items()}
         told = {name: value for name, value in given.items() if name.endswith(_TELLING_HEADERS)}
         found |= {_HEADERS: told} if told else {}
     return found
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return what is sent without what is called a secret, however deep it is."""
+    if isinstance(value, Mapping):
+        return {
+            name: _without_secrets(one)
+            for name, one in value.items()
+            if not (isinstance(name, str) and _SECRET.search(name))
+        }
+    return [_without_secrets(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def told(rendered: Rendered) -> dict[str, bytes]:
