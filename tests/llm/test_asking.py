@@ -410,6 +410,18 @@ def test_a_long_request_is_refused_before_it_is_sent() -> None:
     assert llm.requests == []
 
 
+def test_a_request_that_has_grown_too_long_is_refused_before_it_is_sent() -> None:
+    def read(path: str) -> str:
+        """Read a file."""
+        return "word " * 200
+
+    llm = ScriptedLLM([calls("read", path="a")])
+    (failed,) = run_inline(Plain(llm=llm, tools=[tool(read)], max_input_tokens=300), Document(text="a")).failures
+    assert isinstance(failed.error, RequestTooLong)
+    assert "max_input_tokens is 300" in str(failed.error)
+    assert len(llm.requests) == 1
+
+
 def test_debug_mode_writes_what_was_asked_and_answered(tmp_path: Path) -> None:
     llm = ScriptedLLM([said("x"), said("y")])
     run_inline(Plain(llm=llm, debug_mode=True, debug_dir=tmp_path), Document(text="a"), Document(text="b"))

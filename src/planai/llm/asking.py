@@ -115,6 +115,7 @@ class Conversation(Generic[T]):
         budget: who says whether an answer may be paid for.
         on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
             before is void.
+        max_input_tokens: a request that has grown longer, by results of tools or answers put right, is not sent.
     """
 
     who: str
@@ -129,12 +130,14 @@ class Conversation(Generic[T]):
     spare: Callable[[float], None] = lambda _: None
     budget: Budget = field(default_factory=lambda: Budget(Bills()))
     on_chunk: OnChunk | None = None
+    max_input_tokens: int | None = None
 
     def ask(self, request: Request) -> Flow[T]:
         """Ask until there is a valid answer, and return the value made of it.
 
         Raises:
             InvalidAnswer: the model refused, was cut off, called tools without end, or gave no valid answer.
+            RequestTooLong: what was to be sent has more tokens than `max_input_tokens`.
             ModelUnavailable: none of the models could be asked.
             CacheMiss: in the mode ``replay``, nothing is kept of any of them.
         """
@@ -217,6 +220,7 @@ class Conversation(Generic[T]):
 
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
+        require_room(self.who, request, self.max_input_tokens)
         sent, dollars = self.budget.terms(llm, request)
         is_known = True
         while not self.budget.reserve(dollars, llm, sent):

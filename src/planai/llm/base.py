@@ -117,6 +117,7 @@ class BaseLLMTaskWorker(TaskWorker):
             spare=self.note_spare_time,
             budget=Budget(Bills() if activation is None else activation.scope.bills),
             on_chunk=self.handle_stream if self.stream else None,
+            max_input_tokens=self.max_input_tokens,
         )
         return conversation.ask(rendered.request)
 
