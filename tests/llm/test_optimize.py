@@ -14,10 +14,10 @@ import pytest
 
 from llm.openai_server import OpenAIServer, answer
 from llm.workers import Analysis, Analyze, Document
-from planai import LLMTaskWorker
+from planai import LLMTaskWorker, tool
 from planai.bills import Bills, Usage
 from planai.errors import ConfigurationError
-from planai.llm.client import Request
+from planai.llm.client import Answer, Request, ToolCall
 from planai.llm.optimize import Optimizer, Proposal, Verdict, recorded_in_cache, recorded_in_log
 from planai.llm.responses import open_room
 from planai.testing import ScriptedLLM, run_inline
@@ -62,6 +62,21 @@ def test_the_best_of_several_prompts_wins(tmp_path: Path) -> None:
     assert "-Label {text}.\n+Label {text}. Do it well. Do it well." in report.diff()
     assert report.best.change == "2 times well"
     assert {trial.answer for trial in report.best.trials} == {'{"insight":"goodgood"}'}
+
+
+def test_a_worker_may_use_its_tools_while_its_prompt_is_tried(tmp_path: Path) -> None:
+    def look_up(word: str) -> str:
+        """Look a word up."""
+        return f"good {word}"
+
+    def using(request: Request) -> Answer | Analysis:
+        last = request.messages[-1]
+        calls = (ToolCall("c1", "look_up", '{"word": "a"}'),)
+        return Analysis(insight=last.text) if last.role == "tool" else Answer("", "tool_call", calls=calls)
+
+    worker = Label(llm=ScriptedLLM(using), tools=[tool(look_up)])
+    report = Optimizer(worker, ScriptedLLM(writing, "author"), "long answers", open_room(tmp_path)).run(DOCUMENTS, 0)
+    assert [trial.answer for trial in report.best.trials] == ['{"insight":"good a"}'] * 3
 
 
 def test_a_second_run_pays_for_what_is_new_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from planai.llm.tools import Tool, tool
 from planai.worker import TaskWorker
 
 T = TypeVar("T")
-_TOOL_ROUNDS = 5
+TOOL_ROUNDS = 5
 
 
 class BaseLLMTaskWorker(TaskWorker):
@@ -109,7 +109,7 @@ class BaseLLMTaskWorker(TaskWorker):
             models=self.models_to_ask(),
             accept=accept,
             tools=rendered.tools,
-            tool_rounds=_TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
+            tool_rounds=TOOL_ROUNDS if self.max_tool_rounds is None else self.max_tool_rounds,
             retries=retries,
             keeper=self.response_keeper(task),
             spend=self.note_spending,

@@ -10,7 +10,7 @@ import json
 import string
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from planai.bills import Bill, Bills
 from planai.errors import BudgetExceeded, ConfigurationError, InvalidAnswer
 from planai.flow import go_through
 from planai.llm.asking import Conversation, Outcome, Said
+from planai.llm.base import TOOL_ROUNDS
 from planai.llm.budget import Budget, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import between_markers
@@ -199,10 +200,14 @@ class Optimizer:
     def _trial(self, prompt: str, task: Task) -> Trial:
         """Answer one input with a prompt, and judge the answer; one that is no answer scores 0."""
         worker = self.worker.model_copy(update={"prompt": prompt})
-        request = worker.request_for(task)
+        rendered = worker.rendered_request(task)
         try:
-            answer = self._conversation(worker.llm, partial(_checked, worker, task), worker.max_validation_retries)
-            said: BaseModel = go_through(answer.ask(request))
+            answer = replace(
+                self._conversation(worker.llm, partial(_checked, worker, task), worker.max_validation_retries),
+                tools=rendered.tools,
+                tool_rounds=TOOL_ROUNDS if worker.max_tool_rounds is None else worker.max_tool_rounds,
+            )
+            said: BaseModel = go_through(answer.ask(rendered.request))
         except InvalidAnswer as error:
             return Trial(task, "", 0.0, str(error))
         text = said.model_dump_json()
