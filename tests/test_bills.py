@@ -31,6 +31,7 @@ def look_up(word: str) -> str:
 
 
 PRICES = {"input": 1_000_000, "output": 0}  # a dollar for each token of a request: 11 for each answer of the server
+OUTPUT_PRICES = {"input": 0, "output": 10_000}  # a dollar for a hundred tokens of an answer
 
 
 class Plain(LLMTaskWorker):
@@ -191,6 +192,13 @@ def test_a_model_that_the_server_calls_otherwise_has_the_price_of_the_one_that_w
     assert result.bill.spent.unpriced == 0
     assert 0 < result.bill.spent.dollars <= Decimal("0.001")
     assert len(result.outputs) < 50
+
+
+def test_a_limit_of_answers_that_is_sent_as_it_is_counts(server: OpenAIServer) -> None:
+    settings = {"extra_body": {"max_tokens": 100_000}}
+    result = spend_at_most(server, 50, 1, Plain(llm=model(server, prices=OUTPUT_PRICES), model_settings=settings))
+    assert result.interrupted
+    assert server.seen == []
 
 
 def test_an_answer_that_does_not_say_what_it_took_counts_as_the_most_it_may(server: OpenAIServer) -> None:

@@ -34,6 +34,9 @@ _THINKING = {
 }
 """Settings of single providers that say how many tokens thoughts may have, and under which name."""
 
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""What the limit of an answer is called on the wires."""
+
 _INPUT_MARGIN = Decimal("1.5")
 
 
@@ -73,7 +76,7 @@ class Budget:
         """
         if self._bills.limit is None:
             return request, Decimal(0)
-        bounded, settings = request, {**llm.settings(), **request.settings}
+        bounded, settings = request, _settings(llm, request)
         if not settings.get("max_tokens"):
             most = OUTPUT_TOKENS + _thought_tokens(settings)
             bounded = replace(request, settings={**request.settings, "max_tokens": most})
@@ -123,7 +126,15 @@ def _thought_tokens(settings: Mapping[str, Any]) -> int:
     return max(found)
 
 
+def _settings(llm: LLM, request: Request) -> dict[str, Any]:
+    """Return the settings of a request; a limit that is sent as it is goes before the one that has a name here."""
+    found = {**llm.settings(), **request.settings}
+    body = found.get("extra_body")
+    limits = [body[name] for name in _LIMITS if body.get(name)] if isinstance(body, Mapping) else []
+    return {**found, "max_tokens": max(limits)} if limits else found
+
+
 def _reckoned(llm: LLM, request: Request) -> tuple[int, int]:
     """Return how many tokens a request and its answer may have at most, as far as that can be told."""
-    settings = {**llm.settings(), **request.settings}
+    settings = _settings(llm, request)
     return int(token_estimate(request) * _INPUT_MARGIN), int(settings.get("max_tokens") or OUTPUT_TOKENS)
