@@ -17,6 +17,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
@@ -76,6 +77,28 @@ def test_models_within_a_model_count_with_their_settings_and_servers(tmp_path: P
 
     assert len({said(0, 1), said(1, 1), said(0, 2)}) == 3
     assert said(0, 1) == said(0, 1)
+
+
+def test_models_for_tests_are_told_apart_by_what_they_answer(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def first() -> FunctionModel:
+        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+            asked.append("A")
+            return ModelResponse(parts=[TextPart("A")])
+
+        return FunctionModel(answer, model_name="m")
+
+    def second() -> FunctionModel:
+        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+            asked.append("B")
+            return ModelResponse(parts=[TextPart("B")])
+
+        return FunctionModel(answer, model_name="m")
+
+    models = [first(), second(), TestModel(custom_output_text="C"), TestModel(custom_output_text="D"), first()]
+    assert [ask(CachedModel(one, cache=tmp_path)) for one in models] == ["A", "B", "C", "D", "A"]
+    assert asked == ["A", "B"]
 
 
 def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
