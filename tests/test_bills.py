@@ -296,6 +296,18 @@ def test_a_limit_is_no_negative_number(server: OpenAIServer) -> None:
         spend_at_most(server, -1, 1)
 
 
+def test_nobody_waits_for_what_rounding_has_left() -> None:
+    bills = Bills(Decimal(20))
+    parts = [Decimal(1) / 3, Decimal(100) / 7]
+    for dollars in parts:
+        assert bills.reserve(dollars, "a")
+    for dollars in parts:
+        bills.release(dollars)
+    with pytest.raises(BudgetExceeded):
+        bills.reserve(Decimal(21), "b")
+    assert bills.reserve(Decimal(20), "c")
+
+
 def test_what_is_set_aside_comes_back() -> None:
     bills, called = Bills(Decimal(10)), []
     assert bills.reserve(Decimal(8), "a")
@@ -308,3 +320,15 @@ def test_what_is_set_aside_comes_back() -> None:
     bills.release(Decimal(8))
     with pytest.raises(BudgetExceeded, match=r"spent \$1.0000 of max_cost_usd=10, and c may cost \$9.5000"):
         bills.reserve(Decimal("9.5"), "c")
+
+
+def test_an_answer_that_breaks_the_program_counts_at_what_was_set_aside() -> None:
+    class Broken(Plain):
+        stream = True
+
+        def handle_stream(self, chunk: str) -> None:
+            raise LookupError("no screen")
+
+    result = spend_at_most(None, 100, 5, Broken(llm=Talkative(500)))
+    assert [type(one.error) for one in result.failures] == [LookupError] * 2
+    assert result.interrupted

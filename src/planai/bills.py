@@ -106,6 +106,7 @@ class Bills:
     limit: Decimal | None = None
     _bills: dict[str, Bill] = field(default_factory=dict)
     _reserved: Decimal = _NOTHING
+    _reservations: int = 0
     _unknown: Decimal = _NOTHING
     _waiting: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -142,8 +143,9 @@ class Bills:
             spent = sum((bill.spent.dollars for bill in self._bills.values()), self._unknown)
             if self.limit is None or spent + self._reserved + dollars <= self.limit:
                 self._reserved += dollars
+                self._reservations += 1
                 return True
-            if self._reserved:
+            if self._reservations:
                 return False
         raise BudgetExceeded(
             f"the run has spent ${spent:.4f} of max_cost_usd={self.limit}, and {what} may cost ${dollars:.4f}: "
@@ -156,7 +158,8 @@ class Bills:
         Where the server did not say what it took, all of it counts against the limit, though it is on no bill.
         """
         with self._lock:
-            self._reserved -= dollars
+            self._reservations -= 1
+            self._reserved = self._reserved - dollars if self._reservations else _NOTHING  # which rounding may miss
             self._unknown += _NOTHING if is_known else dollars
             waiting, self._waiting[:] = list(self._waiting), []
         for callback in waiting:
@@ -165,7 +168,7 @@ class Bills:
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, from any thread, when something was given back; at once if nothing is set aside."""
         with self._lock:
-            if self._reserved:
+            if self._reservations:
                 self._waiting.append(callback)
                 return
         callback()

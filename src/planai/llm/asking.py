@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from planai.bills import Bills
 from planai.cost import FREE, Cost
-from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, RequestTooLong
+from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiError, RequestTooLong
 from planai.flow import Blocking, Flow, Until
 from planai.llm.budget import Budget
 from planai.llm.client import LLM, Answer, Message, OnChunk, Request
@@ -222,7 +222,7 @@ class Conversation(Generic[T]):
         """Ask, where that may be paid for."""
         require_room(self.who, request, self.max_input_tokens)
         sent, dollars = self.budget.terms(llm, request)
-        is_known = True
+        is_known = False
         while not self.budget.reserve(dollars, llm, sent):
             yield Until(self.budget.when_released)
         try:
@@ -231,6 +231,9 @@ class Conversation(Generic[T]):
             answer: Answer = yield Ask(llm, sent, self.on_chunk)
             self.spend(llm, answer)
             is_known = answer.dollars is not None
+        except PlanaiError:  # of who could not be asked, or has not answered
+            is_known = True
+            raise
         finally:
             self.budget.release(dollars, is_known=is_known)
         if answer.finish_reason == "length" and sent is not request:
