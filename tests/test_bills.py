@@ -301,7 +301,7 @@ def test_nobody_waits_for_what_rounding_has_left() -> None:
     parts = [Decimal(1) / 3, Decimal(100) / 7]
     for dollars in parts:
         assert bills.reserve(dollars, "a")
-    for dollars in parts:
+    for dollars in reversed(parts):
         bills.release(dollars)
     with pytest.raises(BudgetExceeded):
         bills.reserve(Decimal(21), "b")
