@@ -19,23 +19,8 @@ from planai.call import Activation, current_activation
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, ConfigurationError, UnkeyableValue
 from planai.events import Lookup
+from planai.planai_cached import PlanAICached
 from planai.task import Task, lineage_of
-
-
-class MockOrCache:
-    """Reads as the mock cache that a worker was given, or else as its own.
-
-    It only reads: a worker's author may call an attribute of his own so.
-    """
-
-    def __get__(self, worker: Any, owner: type) -> Any:
-        return None if worker is None else getattr(worker.cache_store, "mock", None) or worker.get_cache()
-
-
-class PlanAICached:
-    """What tests written for PlanAI read of a cached worker."""
-
-    _cache = MockOrCache()
 
 
 class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
