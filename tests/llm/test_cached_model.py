@@ -80,25 +80,10 @@ def test_models_within_a_model_count_with_their_settings_and_servers(tmp_path: P
 
 
 def test_models_for_tests_are_told_apart_by_what_they_answer(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def first() -> FunctionModel:
-        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
-            asked.append("A")
-            return ModelResponse(parts=[TextPart("A")])
-
-        return FunctionModel(answer, model_name="m")
-
-    def second() -> FunctionModel:
-        def answer(messages: Any, info: AgentInfo) -> ModelResponse:
-            asked.append("B")
-            return ModelResponse(parts=[TextPart("B")])
-
-        return FunctionModel(answer, model_name="m")
-
-    models = [first(), second(), TestModel(custom_output_text="C"), TestModel(custom_output_text="D"), first()]
-    assert [ask(CachedModel(one, cache=tmp_path)) for one in models] == ["A", "B", "C", "D", "A"]
-    assert asked == ["A", "B"]
+    models = [TestModel(custom_output_text=text) for text in "ABA"]
+    cached = [CachedModel(one, cache=tmp_path) for one in models]
+    assert [ask(one) for one in cached] == ["A", "B", "A"]
+    assert [one.cache_stats.hits for one in cached] == [0, 0, 1]
 
 
 def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic_ai import Agent
-from pydantic_ai.models.test import TestModel
+from pydantic_ai import Agent, ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 
 from llm.openai_server import OpenAIServer, answer
 from llm.workers import Analysis, Analyze, Document, make, model, run
@@ -85,14 +85,17 @@ def test_a_whole_pipeline_is_replayed(server: OpenAIServer, tmp_path: Path) -> N
 
 
 def test_models_of_pydantic_ai_are_recorded_too(tmp_path: Path) -> None:
-    cached = CachedModel(TestModel(custom_output_text="Paris"), cache=tmp_path / "own")
+    def saying(text: str) -> FunctionModel:
+        return FunctionModel(lambda messages, info: ModelResponse(parts=[TextPart(text)]), model_name="m")
+
+    cached = CachedModel(saying("Paris"), cache=tmp_path / "own")
 
     def ask() -> str:
         return asyncio.run(Agent(cached).run("The capital of France?")).output
 
     with overriding(FixtureStore(tmp_path / "fixtures"), "refresh"):
         assert ask() == "Paris"
-    cached.wrapped = TestModel(custom_output_text="Rome")
+    cached.wrapped = saying("Rome")
     with overriding(FixtureStore(tmp_path / "fixtures"), "replay"):
         assert ask() == "Paris"
     assert ask() == "Rome"

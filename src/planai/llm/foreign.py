@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import CodeType
 from typing import Any
 
 from planai.llm.request_key import deciding
@@ -94,29 +93,13 @@ def settings_of(model: Any) -> dict[str, Any]:
 
 
 def _scripted(model: Any) -> dict[str, Any]:
-    """Return what pydantic-ai's models for tests answer, as far as the object tells: all of them have the same name.
-
-    Of a function that is its name and the texts and numbers in it, not what it reaches, which may count its calls.
-    """
+    """Return what pydantic-ai's `TestModel` answers: all objects of it have the same name."""
     while (inner := getattr(model, "wrapped", None)) is not None:
         model = inner
-    module = type(model).__module__
-    if module == "pydantic_ai.models.test":
-        told = (model.custom_output_text, model.custom_output_args, model.call_tools, model.seed)
-        return {"answers": [str(one) for one in told]}
-    if module != "pydantic_ai.models.function":
+    if type(model).__module__ != "pydantic_ai.models.test":
         return {}
-    functions = [one for one in (model.function, model.stream_function) if hasattr(one, "__code__")]
-    return {"answers": [[one.__qualname__, *_plain_constants(one.__code__)] for one in functions]}
-
-
-def _plain_constants(code: CodeType) -> list[str]:
-    return [
-        text
-        for one in code.co_consts
-        for text in (_plain_constants(one) if isinstance(one, CodeType) else [repr(one)])
-        if not isinstance(one, frozenset)  # whose order is another one in each process
-    ]
+    told = (model.custom_output_text, model.custom_output_args, model.call_tools, model.seed)
+    return {"answers": [str(one) for one in told]}
 
 
 def foreign(value: object) -> ForeignModel | None:
