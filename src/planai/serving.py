@@ -48,7 +48,7 @@ class ServedGraph(PlanAINames, ABC):
         While the graph runs, that holds for what is begun from now on.
 
         Raises:
-            ConfigurationError: the number is not positive.
+            ConfigurationError: the number is not positive, or `worker_class` can be no worker's.
         """
         super().set_max_parallel_tasks(worker_class, max_parallel_tasks)
         if self._service is not None and not self._service.is_over:

@@ -346,3 +346,9 @@ def test_one_that_publishes_nothing_fails_for_want_of_an_answer_and_no_answer_is
     answers: list[Any] = ["no JSON", Label(label="x")]
     worker = Anyhow(llm=ScriptedLLM(answers), num_retries=1, max_validation_retries=0)
     assert run_inline(worker, Document(text="a")).outputs == [Label(label="x")]
+
+
+def test_outside_of_a_call_a_missing_answer_is_what_is_told() -> None:
+    for kind in (Anyhow, Shout):
+        with pytest.raises(InvalidAnswer, match="no valid answer"):
+            kind(llm=ScriptedLLM(lambda _: "no JSON")).consume_work(Document(text="a"))

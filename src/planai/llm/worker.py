@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from planai.cache.fields import has_marks
 from planai.cache.memo import per_class
-from planai.call import current_activation, need_activation
+from planai.call import current_activation
 from planai.errors import ConfigurationError, InvalidAnswer
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.llm.asking import Outcome
@@ -140,10 +140,12 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         Raises:
             InvalidAnswer: it does not.
         """
-        activation = need_activation(f"{self.name}.post_process")
-        left = 0 if activation.call is None else self.num_retries - activation.call.attempt
+        activation = current_activation()
         is_own = inspect.unwrap(type(self).post_process) is not inspect.unwrap(LLMTaskWorker.post_process)
-        if not is_own or (left > 0 and isinstance(error, self.retry_on)):
+        if not is_own or activation is None:
+            raise error
+        left = 0 if activation.call is None else self.num_retries - activation.call.attempt
+        if left > 0 and isinstance(error, self.retry_on):
             raise error
         activation.notes["unanswered"] = True
         before = len(activation.outputs)
