@@ -350,7 +350,7 @@ def test_a_row_cannot_name_a_file_elsewhere(folder: Path, disk: DiskStore) -> No
     assert secret.exists()
 
 
-def test_orphans_are_swept_by_the_first_write_when_they_are_old(folder: Path) -> None:
+def test_orphans_are_swept_by_the_first_write_of_a_process_once_an_hour(folder: Path) -> None:
     with contextlib.closing(DiskStore(folder)) as store:
         for key in "abc":
             store.put("s", key, large())
@@ -364,6 +364,10 @@ def test_orphans_are_swept_by_the_first_write_when_they_are_old(folder: Path) ->
         other.commit()
     for path in (left, kept, part):
         make_old(path)
+    with contextlib.closing(DiskStore(folder)) as store:
+        store.put("s", "d", record())
+        assert files(folder) == sorted([left, kept, young, part]), "somebody has just looked"
+    make_old(folder / "values" / "swept")
     with contextlib.closing(DiskStore(folder)) as store:
         store.get("s", "a")
         assert files(folder) == sorted([left, kept, young, part])

@@ -284,6 +284,8 @@ class DiskStore:
 
     def _sweep(self) -> None:
         """Remove files without a row, as a process leaves that dies between the two."""
+        if not self._large.sweep_is_due():
+            return
         seen = list(self._large.names())
         if seen:
             known = {file for (file,) in self._database.rows("SELECT file FROM entries WHERE file IS NOT NULL")}
