@@ -43,7 +43,8 @@ from pydantic import (
 
 from planai.cache.bundle import Bundle, Published
 from planai.cache.canonical import canonical
-from planai.cache.codec import COMPRESSED_FROM, Codec, Undecodable
+from planai.cache.codec import Codec, Undecodable
+from planai.cache.frame import COMPRESSED_FROM
 from planai.errors import UnstorableValue
 from planai.task import Task
 

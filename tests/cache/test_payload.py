@@ -11,17 +11,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cache.samples import CODEC, COUNT, NOW, framed
 from planai.cache.bundle import Bundle, Published
+from planai.cache.frame import DamagedPayload
 from planai.cache.inspect import (
     find,
     output_of,
 )
-from planai.cache.payload import DamagedPayload, open_frame, readable
+from planai.cache.payload import readable
 from planai.cache.store import Record, Store
 from planai.errors import CacheError
 
@@ -85,15 +84,6 @@ def test_tags_of_a_later_version_are_shown_as_they_are() -> None:
         assert readable(framed(b"j", body)) == packed
 
 
-@given(st.binary(max_size=40), st.integers(min_value=0), st.integers(1, 255))
-def test_a_changed_payload_is_noticed(value: bytes, place: int, change: int) -> None:
-    payload = bytearray(CODEC.encode(value))
-    assert open_frame(bytes(payload)).body == value
-    payload[place % len(payload)] ^= change
-    with pytest.raises(DamagedPayload):
-        open_frame(bytes(payload))
-
-
 @pytest.mark.parametrize("payload", [b"", b"j", b"j1234", b"x1234{}"])
 def test_a_payload_that_is_none_is_noticed(payload: bytes) -> None:
     with pytest.raises(DamagedPayload):
@@ -102,5 +92,5 @@ def test_a_payload_that_is_none_is_noticed(payload: bytes) -> None:
 
 def test_what_is_no_json_behind_a_sound_checksum_is_noticed() -> None:
     for form, body in ((b"j", b"{"), (b"z", b"no zstd"), (b"j", b"[" * 100_000)):
-        with pytest.raises(DamagedPayload, match="cannot be read"):
+        with pytest.raises(DamagedPayload, match="what is in the payload cannot be"):
             readable(framed(form, body))

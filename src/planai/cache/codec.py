@@ -1,8 +1,7 @@
 """Codec: values to bytes and back, exactly, and without pickle.
 
 Tasks and other values become JSON with a tag wherever JSON alone would forget something: a tuple, a set, bytes, a date,
-a model's class. Models are validated again on the way in. Bytes pass through as they are. A payload begins with one
-byte that tells its form, and a checksum.
+a model's class. Models are validated again on the way in. Bytes pass through as they are.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-import sys
-import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,27 +16,12 @@ from pydantic import BaseModel, RootModel
 
 from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
+from planai.cache.frame import DamagedPayload, frame_bytes, frame_json, open_frame
 from planai.cache.json_bytes import read, write
 from planai.cache.key import schema_digest
 from planai.cache.memo import per_class
 from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer, privates_in
 from planai.errors import CacheError, UnstorableValue
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-COMPRESSED_FROM = 1024
-"""Payloads of so many bytes and more are compressed, if that makes them smaller."""
-
-LARGE = 128 * 1024
-"""Payloads of so many bytes and more are compressed only if that makes them a third as large."""
-
-_SAMPLE = 64 * 1024
-
-_RAW, _JSON, _ZSTD = b"r", b"j", b"z"
-
 
 _CONTAINERS = frozenset({list, dict})
 
@@ -67,14 +49,14 @@ class Codec:
             UnstorableValue: something in `value` would not come back as it is; the message names it.
         """
         if isinstance(value, bytes):
-            return _framed(_RAW, value)
+            return frame_bytes(value)
         try:
             text = write(pack_answer(value))
         except Unpackable as error:
             raise UnstorableValue(f"{type(value).__name__}{''.join(reversed(error.path))} {error.reason}") from None
         except RecursionError:
             raise UnstorableValue(f"{type(value).__name__} contains itself, or is nested too deeply") from None
-        payload = _compressed(text)
+        payload = frame_json(text)
         self._verify(value, payload)
         return payload
 
@@ -86,14 +68,11 @@ class Codec:
         """
         if not isinstance(payload, bytes):
             raise Undecodable(f"the payload is a {type(payload).__name__}: the entry is damaged")
-        form, body = payload[:1], payload[5:]
-        if payload[1:5] != _checksum(form, body):
-            raise Undecodable("the checksum does not fit: the entry is damaged")
-        if form == _RAW:
-            return body
         try:
-            text = zstd.decompress(body) if form == _ZSTD else body
-            return self._unpack(read(text))
+            is_json, body = open_frame(payload)
+            return self._unpack(read(body)) if is_json else body
+        except DamagedPayload as error:
+            raise Undecodable(f"{error}: the entry is damaged") from error
         except Exception as error:
             raise Undecodable(f"the entry does not fit this program any more: {error}") from error
 
@@ -180,15 +159,16 @@ def _migration(kind: type) -> Callable[[Any, str], Any] | None:
 
 def json_of(payload: bytes) -> Any:
     """Return what is in a payload as JSON values that `payload_of` takes; None where it is no JSON, or damaged."""
-    form, body = payload[:1], payload[5:]
-    if form not in (_JSON, _ZSTD) or payload[1:5] != _checksum(form, body):
+    try:
+        is_json, body = open_frame(payload)
+    except DamagedPayload:
         return None
-    return json.loads((zstd.decompress(body) if form == _ZSTD else body).decode("utf-8", "surrogatepass"))
+    return read(body) if is_json else None
 
 
 def payload_of(value: Any) -> bytes:
     """Return the payload that holds what `json_of` returned."""
-    return _compressed(write(value))
+    return frame_json(write(value))
 
 
 def _plain(packed: Any) -> Any:
@@ -207,25 +187,6 @@ def _plain(packed: Any) -> Any:
     if tag is not None:
         return _plain(body)
     return {key: _plain(item) for key, item in packed.items()}
-
-
-def _compressed(text: bytes) -> bytes:
-    # Of what is large, a part tells whether it is worth it: to unpack a megabyte takes longer than to read three.
-    if len(text) >= LARGE and len(zstd.compress(text[:_SAMPLE])) * 3 > _SAMPLE:
-        return _framed(_JSON, text)
-    if len(text) >= COMPRESSED_FROM:
-        small = zstd.compress(text)
-        if len(small) < len(text):
-            return _framed(_ZSTD, small)
-    return _framed(_JSON, text)
-
-
-def _framed(form: bytes, body: bytes) -> bytes:
-    return b"".join((form, _checksum(form, body), body))
-
-
-def _checksum(form: bytes, body: bytes) -> bytes:
-    return zlib.crc32(body, zlib.crc32(form)).to_bytes(4, "big")
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -1,7 +1,6 @@
 """What a payload holds, as JSON that people can read, without the classes of any program.
 
-The codec writes one byte for the form, four bytes of checksum, and the body; inside of JSON it tags what JSON alone
-would forget. Here the frame is checked, and the tags are turned into what a person expects.
+The codec tags what JSON alone would forget. Here the tags are turned into what a person expects.
 """
 
 from __future__ import annotations
@@ -9,53 +8,11 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import sys
-import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+from planai.cache.frame import DamagedPayload, open_frame
 from planai.cache.pack import TAG
-from planai.errors import CacheError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-_FORMS = frozenset({b"r", b"j", b"z"})
-_RAW, _PACKED = b"r", b"z"
-_HEAD = 5
-
-
-class DamagedPayload(CacheError):
-    """A payload is cut short, was changed, or is none at all."""
-
-
-class Frame(NamedTuple):
-    """A payload whose checksum fits: one letter for its form, and what is behind the checksum."""
-
-    form: bytes
-    body: bytes
-
-
-def open_frame(payload: bytes) -> Frame:
-    """Check a payload, and return what is in it.
-
-    >>> open_frame(b"j")
-    Traceback (most recent call last):
-    planai.cache.payload.DamagedPayload: the payload has 1 bytes, fewer than its head alone
-
-    Raises:
-        DamagedPayload: it is cut short, of a form that is not known, or its checksum does not fit.
-    """
-    form, body = payload[:1], payload[_HEAD:]
-    if len(payload) < _HEAD:
-        raise DamagedPayload(f"the payload has {len(payload)} bytes, fewer than its head alone")
-    if form not in _FORMS:
-        raise DamagedPayload(f"the payload begins with {form!r}, which is no form that is known")
-    if payload[1:_HEAD] != zlib.crc32(body, zlib.crc32(form)).to_bytes(4, "big"):
-        raise DamagedPayload("the checksum of the payload does not fit")
-    return Frame(form, body)
 
 
 def readable(payload: bytes) -> Any:
@@ -68,13 +25,12 @@ def readable(payload: bytes) -> Any:
     Raises:
         DamagedPayload: the payload is damaged.
     """
-    form, body = open_frame(payload)
-    if form == _RAW:
+    is_json, body = open_frame(payload)
+    if not is_json:
         return _bytes(base64.b64encode(body).decode())
     try:
-        text = zstd.decompress(body) if form == _PACKED else body
-        return _plain(json.loads(text.decode("utf-8", "surrogatepass")))
-    except (ValueError, RecursionError, zstd.ZstdError) as error:
+        return _plain(json.loads(body.decode("utf-8", "surrogatepass")))
+    except (ValueError, RecursionError) as error:
         raise DamagedPayload(f"what is in the payload cannot be read: {error}") from error
 
 

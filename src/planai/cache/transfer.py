@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from planai.cache.about import PROFILES
+from planai.cache.frame import DamagedPayload, open_frame
 from planai.cache.inspect import Entry, Filter, Progress, everything, peek, silent
-from planai.cache.payload import DamagedPayload, open_frame
 from planai.cache.store import Info, Record, Store
 from planai.cost import Cost
 from planai.errors import CacheError

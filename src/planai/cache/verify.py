@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from planai.cache.about import PROFILES, QUARANTINE, load_about
+from planai.cache.frame import DamagedPayload, open_frame
 from planai.cache.inspect import Progress, peek, read_profile, silent
-from planai.cache.payload import DamagedPayload, open_frame
 from planai.cache.store import Info, Record, Store
 
 _UNREADABLE = (sqlite3.Error, OSError, UnicodeError)

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import typer
 
 from planai.cache.explain import nearest
+from planai.cache.frame import DamagedPayload
 from planai.cache.inspect import Entry, Filter, entries, find, output_of, pick, profile_of, profiles, sources
-from planai.cache.payload import DamagedPayload
 from planai.cache.prune import Rules, remove, select
 from planai.cache.prune import prune as prune_store
 from planai.cache.stats import stats as stats_of
