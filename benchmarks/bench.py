@@ -1,6 +1,6 @@
 """Measures planai, and beside it another library with the same API, and prints ratios within this one run.
 
-    python benchmarks/bench.py [--peer PYTHON] [--quick]
+    python benchmarks/bench.py [--peer PYTHON] [--repeats 3]
 
 Every figure is the median of several fresh processes; with a peer the two take turns, so that a machine that gets
 slower in between slows both. `--peer` is the Python of an environment with PlanAI in it: see `make bench-peers`.
