@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from planai import CachedTaskWorker, CacheIgnore, Graph, RunResult, Task, TaskWorker
 from planai.cache.about import PROFILES
-from planai.cache.cache import EXPIRED, PROVENANCE
+from planai.cache.entries import EXPIRED, PROVENANCE
 from planai.cache.explain import Difference
 from planai.cache.explaining import Explanation
 from planai.cache.opening import open_store

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planai import CachedTaskWorker, Graph, InitialTaskWorker, JoinedTaskWorker, RunResult, Task, TaskWorker
-from planai.cache.cache import EXPIRED
+from planai.cache.entries import EXPIRED
 from planai.cache.reasons import FIRST, NEW_INPUT, REFRESH
 from planai.call import CacheMode
 from planai.errors import ConfigurationError, UnkeyableValue, WiringError

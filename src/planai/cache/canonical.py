@@ -16,8 +16,9 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from planai.cache.deciding import NoIdentity
 from planai.cache.fields import CacheIgnore, CacheKey, fields_of, ignored_fields, stand_ins
-from planai.cache.forms import Above, NoIdentity, encode, named
+from planai.cache.forms import Above, encode, named
 from planai.cache.names import framed_name, main_module, qualified
 from planai.cache.scalars import frame
 from planai.cache.state import state_of

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from planai.cache.about import PROFILES, About, Profile, load_about, load_profile
-from planai.cache.cache import EXPIRED, PROVENANCE
+from planai.cache.entries import EXPIRED, PROVENANCE
 from planai.cache.explain import Difference, compare, nearest
 from planai.cache.key import key_of
 from planai.cache.reads import may_look_up

@@ -18,27 +18,11 @@ from typing import Any
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from planai.cache.fields import fields_of, ignored_fields, misplaced_mark, stand_ins
+from planai.cache.deciding import NoIdentity, Private, all_fields, check_marks, deciding, plain_fields
 from planai.cache.known import stand_in
 from planai.cache.memo import per_class
 from planai.cache.names import framed_field, framed_name, module_of
 from planai.cache.scalars import PLAIN, SCALARS, frame
-from planai.cache.state import surplus_of
-
-
-class NoIdentity(Exception):
-    """Something cannot be encoded; the path to it grows on the way out, so that finding nothing costs nothing."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.path: list[str] = []
-
-    def inside(self, step: str) -> NoIdentity:
-        """Take note that this happened at `step` of what is around it."""
-        self.path.append(step)
-        return self
-
 
 Above = tuple[Any, ...]
 """Who reads, then the ids of what is around a value."""
@@ -158,75 +142,27 @@ def _of_type(value: Any, base: type, tag: bytes, body: bytes, above: Above) -> b
     return frame(b"subclass:", framed_name(kind) + frame(tag, body) + attributes)
 
 
-@per_class
-def _plan(kind: Any) -> tuple[tuple[str, bytes], ...]:
-    """Return the names of the fields of a model in order, framed; none where a field is marked."""
-    _check_marks(kind)
-    marked = ignored_fields(kind) or stand_ins(kind)
-    return () if marked else tuple((name, framed_field(name)) for name in sorted(kind.__pydantic_fields__))
-
-
 def _model(value: BaseModel, above: Above) -> bytes:
     """Encode a model by its class and all its fields, extras included; excluded fields count, too."""
     kind = type(value)
     fields = value.__dict__
-    plan = _plan(kind)
+    plan = plain_fields(kind)
     if len(plan) != len(fields) or value.__pydantic_extra__ or value.__pydantic_private__:
-        return named(kind, _all_fields(value), above)
+        return named(kind, all_fields(value), above)
     try:
         items = [(framed, name, fields[name]) for name, framed in plan]
     except KeyError:  # a field was deleted, and something else is there instead
-        return named(kind, _all_fields(value), above)
+        return named(kind, all_fields(value), above)
     return _object(kind, items, above)
 
 
-def _all_fields(value: BaseModel) -> dict[str, Any]:
-    fields = _deciding(type(value), fields_of(value))
-    private = surplus_of(value) | (value.__pydantic_private__ or {})
-    return fields | {name: _Private(item) for name, item in private.items()}
-
-
-def _deciding(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields without those that are marked, or with what stands for them."""
-    ignored, replaced = ignored_fields(kind), stand_ins(kind)
-    if not (ignored or replaced):
-        return fields
-    fields = {name: item for name, item in fields.items() if name not in ignored}
-    for name in replaced.keys() & fields.keys():
-        try:
-            fields[name] = replaced[name](fields[name])
-        except Exception as error:
-            reason = f"has a CacheKey whose function raised {type(error).__name__}: {error}"
-            raise NoIdentity(reason).inside(f".{name}") from error
-    return fields
-
-
-def _check_marks(kind: type) -> None:
-    """Refuse a mark that would have no effect."""
-    name = misplaced_mark(kind)
-    if name:
-        raise NoIdentity(
-            "is marked where that has no effect: write Annotated[list[X], CacheIgnore()] for all of the field, mark "
-            "fields of X itself for parts of it, and not list[Annotated[X, CacheIgnore()]]; give CacheKey a function"
-        ).inside(f".{name}")
-
-
-class _Private:
-    """The value of a private attribute."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _private(value: _Private, above: Above) -> bytes:
+def _private(value: Private, above: Above) -> bytes:
     return frame(b"private:", encode(value.value, (above[0].in_private(), *above[1:])))
 
 
 def _told(value: Any, above: Above) -> bytes:
     """Encode an object that itself tells what decides of it, such as a worker."""
-    return named(type(value), {name: _Private(item) for name, item in value.deciding_state().items()}, above)
+    return named(type(value), {name: Private(item) for name, item in value.deciding_state().items()}, above)
 
 
 def _language_model(value: Any, above: Above) -> bytes:
@@ -236,9 +172,9 @@ def _language_model(value: Any, above: Above) -> bytes:
 
 def _dataclass(value: Any, above: Above) -> bytes:
     kind = type(value)
-    _check_marks(kind)
-    fields = {field.name: getattr(value, field.name, _Private(...)) for field in dataclasses.fields(value)}
-    return named(kind, _deciding(kind, fields), above)
+    check_marks(kind)
+    fields = {field.name: getattr(value, field.name, Private(...)) for field in dataclasses.fields(value)}
+    return named(kind, deciding(kind, fields), above)
 
 
 def named(kind: type, fields: Mapping[str, Any], above: Above) -> bytes:
@@ -346,7 +282,7 @@ def _special(base: type) -> Encoder:
 
 
 _CONTAINERS: list[tuple[type, Encoder]] = [
-    (_Private, _private),
+    (Private, _private),
     (list, _list),
     (tuple, _tuple),
     (collections.OrderedDict, _ordered_dict),

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from planai.cache.cache import BROKEN
 from planai.cache.flight import Flights
+from planai.cache.guard import BROKEN
 from planai.cache.store import CacheMode, Store
 from planai.cache.stores.disk import DiskStore
 from planai.cache.stores.memory import MemoryStore
