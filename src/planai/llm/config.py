@@ -74,13 +74,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         ConfigurationError: the provider is not known, and there is no `base_url`; or a parameter, named in the message,
             is none that can be meant.
     """
-    if not without_effect.keys() <= _WITHOUT_EFFECT:
-        unknown = ", ".join(sorted(without_effect.keys() - _WITHOUT_EFFECT))
-        raise ConfigurationError(f"llm_from_config has no parameter {unknown}: other settings go into model_settings")
-    if provider == "remote_ollama":
-        raise ConfigurationError(
-            "planai opens no tunnels: run `ssh -L 11434:localhost:11434 user@host`, and use the provider 'ollama'"
-        )
+    _require_known(without_effect)
     _require_sense(max_tokens, temperature, timeout, max_retries, openai_api, base_url)
     if provider == "embedded":
         return _embedded(model_name, max_tokens, temperature, seed)
@@ -92,14 +86,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
         more |= {name: value for name, value in given.items() if value is not None}
         return ForeignModel(provider, more, timeout, max_retries, checked(prices), structured_outputs)
-    if provider not in SERVERS and base_url is None:
-        known = ", ".join(repr(name) for name in sorted({*SERVERS, *_IN_PROCESS}))
-        raise ConfigurationError(
-            f"there is no provider {provider!r}: choose one of {known}, pass base_url for a server that speaks "
-            "OpenAI's protocol, or write 'provider:model' for one that pydantic-ai knows"
-        )
-    if not model_name:
-        raise ConfigurationError(f"which model of {provider!r}? pass model_name")
+    _require_server(provider, model_name, base_url)
     if host is not None and base_url is None:
         base_url = (host if "://" in host else f"http://{host}").rstrip("/") + "/v1"
     return RemoteModel(
@@ -118,6 +105,27 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
         api=openai_api,
         prices=checked(prices),
     )
+
+
+def _require_known(without_effect: Mapping[str, Any]) -> None:
+    if not without_effect.keys() <= _WITHOUT_EFFECT:
+        unknown = ", ".join(sorted(without_effect.keys() - _WITHOUT_EFFECT))
+        raise ConfigurationError(f"llm_from_config has no parameter {unknown}: other settings go into model_settings")
+
+
+def _require_server(provider: str, model_name: str, base_url: str | None) -> None:
+    if provider == "remote_ollama":
+        raise ConfigurationError(
+            "planai opens no tunnels: run `ssh -L 11434:localhost:11434 user@host`, and use the provider 'ollama'"
+        )
+    if provider not in SERVERS and base_url is None:
+        known = ", ".join(repr(name) for name in sorted({*SERVERS, *_IN_PROCESS}))
+        raise ConfigurationError(
+            f"there is no provider {provider!r}: choose one of {known}, pass base_url for a server that speaks "
+            "OpenAI's protocol, or write 'provider:model' for one that pydantic-ai knows"
+        )
+    if not model_name:
+        raise ConfigurationError(f"which model of {provider!r}? pass model_name")
 
 
 def _require_sense(
