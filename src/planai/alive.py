@@ -24,6 +24,11 @@ def calls_of(worker: object) -> list[Any]:
     return [activation for activation in list(_alive) if activation.worker is worker]
 
 
+def calls_in(scope: object) -> list[Any]:
+    """Return the calls that are made in one run."""
+    return [activation for activation in list(_alive) if activation.scope is scope]
+
+
 def outside(what: str) -> str:
     """Say that `what` was wanted where nothing is being consumed."""
     return (

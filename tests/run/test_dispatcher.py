@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 
+import pytest
+
 from planai import Graph, Task, TaskWorker
+from planai.errors import ConfigurationError
 from planai.run.dispatcher import Dispatcher
+from waiting import wait_until
 
 WAIT = 30.0
 
@@ -49,14 +54,17 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     assert isinstance(dispatcher, Dispatcher)
     thread = threading.Thread(target=graph.execute, args=([],), daemon=True)
     thread.start()
+    started = time.time()
     for value in (1, 2, 3, 4):
         graph.add_work(work, Number(value=value))
     begun.get(timeout=WAIT)
     [active] = dispatcher.get_active_tasks()
+    assert started < active.pop("start_time") < time.time()
     assert active == {
         "id": "InitialTaskWorker_3",
         "type": "Number",
         "worker": "Work",
+        "end_time": None,
         "provenance": ["InitialTaskWorker_3"],
         "input_provenance": [],
         "task": {"value": 3},
@@ -64,9 +72,14 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     assert dispatcher.active_tasks == 1
     assert (dispatcher.work_queue.qsize(), dispatcher.work_queue.empty()) == (len(dispatcher.get_queued_tasks()), False)
     assert (dispatcher.total_completed_tasks, dispatcher.total_failed_tasks) == (1, 1)
-    assert [task["task"]["value"] for task in dispatcher.get_completed_tasks()] == [1]
+    [queued] = dispatcher.get_queued_tasks()
+    assert (queued["start_time"], queued["end_time"]) == (None, None)
+    [completed] = dispatcher.get_completed_tasks()
+    assert completed["task"]["value"] == 1
+    assert started < completed["start_time"] <= completed["end_time"] < time.time()
     [failed] = dispatcher.get_failed_tasks()
     assert (failed["task"]["value"], failed["error"]) == (2, "two")
+    assert started < failed["start_time"] <= failed["end_time"] < time.time()
     assert dispatcher.completed_tasks == [(work, Number(value=1))]
     assert dispatcher.failed_tasks == [(work, Number(value=2), "two")]
     go.set()
@@ -82,9 +95,17 @@ def test_figures_while_a_graph_serves_and_afterwards() -> None:
     }
     assert 0.0 <= row["min"] <= row["median"] <= row["max"] < WAIT
     assert row["stdDev"] >= 0.0
-    assert dispatcher.get_logs() == [f"working on {value}" for value in (1, 2, 3, 4)]
+    logs = dispatcher.get_logs()
+    assert [line["message"] for line in logs] == [f"working on {value}" for value in (1, 2, 3, 4)]
+    assert started < logs[0]["timestamp"] <= logs[-1]["timestamp"] < time.time()
+    assert dispatcher.get_logs() == []
     assert dispatcher.get_queued_tasks() == []
-    assert dispatcher.get_graphs() == [graph]
+    assert dispatcher.get_graphs() == [{"index": 0, "name": "g"}]
+    assert dispatcher.graph() is graph
+    with pytest.raises(ConfigurationError, match="no graph with the number 1; 1 are registered"):
+        dispatcher.graph(1)
+    assert [task.model_dump()["value"] for _, task in dispatcher.completed_tasks] == [4, 3, 1]
+    assert not dispatcher.has_dashboard()
 
 
 def test_figures_of_a_run_that_is_over() -> None:
@@ -117,7 +138,46 @@ def test_a_graph_that_is_deregistered_ends() -> None:
     lead.prepare(display_terminal=False)
     other.register_dispatcher(lead.get_dispatcher())
     other.register_dispatcher(lead.get_dispatcher())
-    assert lead.get_dispatcher().get_graphs() == [lead, other]
+    assert [lead.get_dispatcher().graph(index) for index in range(2)] == [lead, other]
     lead.get_dispatcher().deregister_graph(other)
-    assert lead.get_dispatcher().get_graphs() == [lead]
+    assert [row["name"] for row in lead.get_dispatcher().get_graphs()] == ["lead"]
     assert lead.execute([(first, Number(value=1))]).failures[0].worker == "Work"
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_programs_may_wait_for_all_graphs_and_stop_them(serves: bool) -> None:
+    first, second = Once(), Once()
+    lead, other = Graph(name="lead").add_workers(first), Graph(name="other").add_workers(second)
+    lead.set_sink(first, Number)
+    other.set_sink(second, Number)
+    lead.prepare(display_terminal=False)
+    dispatcher = lead.get_dispatcher()
+    other.register_dispatcher(dispatcher)
+    dispatcher.start()
+    dispatcher.wait_for_completion()  # nothing is executed yet
+    other.add_work(second, Number(value=1))
+    work = [] if serves else [(first, Number(value=2))]
+    thread = threading.Thread(target=lead.execute, args=(work,), daemon=True)
+    thread.start()
+    wait_until(lambda: dispatcher.total_completed_tasks > 0)
+    dispatcher.wait_for_completion(timeout=WAIT)
+    assert dispatcher.total_completed_tasks == (1 if serves else 2)
+    dispatcher.stop(timeout=WAIT)
+    thread.join(WAIT)
+    assert not thread.is_alive()
+
+
+def test_waiting_for_all_graphs_ends_after_a_while() -> None:
+    work = Work()
+    graph = Graph(name="g").add_workers(work)
+    graph.prepare(display_terminal=False)
+    thread = threading.Thread(target=graph.execute, args=([(work, Number(value=3)), (work, Number(value=1))],))
+    go.clear()
+    thread.start()
+    begun.get(timeout=WAIT)
+    graph.get_dispatcher().wait_for_completion(timeout=0.01)
+    assert thread.is_alive()
+    go.set()
+    graph.get_dispatcher().initiate_shutdown()
+    thread.join(WAIT)
+    assert not thread.is_alive()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from planai import Task
 from planai.call import Call
 from planai.events import Failed, Finished, Output
@@ -19,7 +21,7 @@ def test_the_last_calls_are_kept() -> None:
     history = History()
     for number in range(2000):
         history.note(call(number), Finished(number, "W", (), float(number)))
-    assert [kept.id for kept in history.completed] == list(range(2000 - KEPT_CALLS, 2000))
+    assert [past.call.id for past in history.completed] == list(range(2000 - KEPT_CALLS, 2000))
     assert list(history.seconds["W"]) == [float(number) for number in range(2000 - KEPT_SECONDS, 2000)]
     assert history.traces == {}
 
@@ -28,16 +30,18 @@ def test_what_failed_has_not_been_completed() -> None:
     history = History()
     history.note(call(1), Failed(1, "W", LookupError("x"), "", 0.5))
     assert (list(history.completed), list(history.seconds["W"])) == ([], [0.5])
+    [past] = history.failed
+    assert past.ended - past.began == pytest.approx(0.5)
 
 
 def test_a_trace_has_what_happens_below_its_step_only() -> None:
-    history = History()
-    history.traces[INITIAL, 2] = []
+    history, prefix = History(), ((INITIAL, 2),)
+    history.traces[prefix] = []
     history.note(call(1, step=1), Finished(1, "W", (), 0.0))
     history.note(call(2, step=2), Finished(2, "W", (Output(Task(), (), None),), 0.0))
     history.note(call(3, step=2), Failed(3, "W", LookupError("x"), "", 0.0))
     history.note(call(4, step=2)._replace(notice=True), Finished(4, "W", (), 0.0))
-    lines = history.traces[INITIAL, 2]
+    lines = history.traces[prefix]
     assert [(line["action"], line["published"]) for line in lines] == [
         ("completed", ["Task"]),
         ("failed", []),

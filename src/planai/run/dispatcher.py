@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import statistics
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from planai.alive import calls_in
 from planai.board import WorkerFigures
 from planai.call import Call
+from planai.errors import ConfigurationError
 from planai.provenance import ProvenanceChain
-from planai.run.desk import last_step
-from planai.run.history import KEPT_CALLS, History
+from planai.run.history import KEPT_CALLS, History, Past
 from planai.run.loop import Run
+from planai.run.result import Failure
 from planai.run.service import Service
 from planai.run.user_input import UserInputRequest
 from planai.task import Task
@@ -35,6 +38,9 @@ class Serving(Protocol):
 
     def shutdown(self, timeout: float = 5.0) -> bool:
         """End the run."""
+
+
+_LOOK_SECONDS = 0.05
 
 
 class Waiting(list[dict[str, Any]]):
@@ -80,14 +86,53 @@ class Dispatcher:
             self._graphs.remove(graph)
             graph.shutdown()
 
-    def get_graphs(self) -> list[Serving]:
-        """Return the graphs that are registered."""
-        return list(self._graphs)
+    def get_graphs(self) -> list[dict[str, Any]]:
+        """Return the name of each graph that is registered, with its number."""
+        return [{"index": index, "name": graph.name} for index, graph in enumerate(self._graphs)]
+
+    def graph(self, index: int = 0) -> Serving:
+        """Return the graph with this number.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if not 0 <= index < len(self._graphs):
+            raise ConfigurationError(f"there is no graph with the number {index}; {len(self._graphs)} are registered")
+        return self._graphs[index]
 
     def set_max_parallel_tasks(self, worker_class: type, max_parallel_tasks: int) -> None:
         """Make at most so many calls at once, in each of the graphs, of the workers that are instances of a class."""
         for graph in self._graphs:
             graph.set_max_parallel_tasks(worker_class, max_parallel_tasks)
+
+    def start(self) -> None:
+        """Do nothing: a graph begins to work when it is executed."""
+
+    def wait_for_completion(self, timeout: float | None = None, wait_for_quit: bool = False) -> None:
+        """Wait until the graphs that are executed have nothing left to do, for `timeout` seconds at most.
+
+        Args:
+            timeout: how long; None for as long as it takes.
+            wait_for_quit: kept for programs that pass it.
+        """
+        until = time.monotonic() + (threading.TIMEOUT_MAX if timeout is None else timeout)
+        for run in self._runs():
+            while run.thread and not (run.serves and run.state.idle and not len(run.inbox)):
+                if run.is_over.wait(min(_LOOK_SECONDS, max(0.0, until - time.monotonic()))) or time.monotonic() > until:
+                    break
+
+    def stop(self, timeout: float | None = None) -> None:
+        """End the runs of all graphs when all is done, or when `timeout` seconds are over."""
+        for graph in list(self._graphs):
+            graph.shutdown(threading.TIMEOUT_MAX if timeout is None else timeout)
+
+    def initiate_shutdown(self) -> None:
+        """End the runs of all graphs: what waits is dropped, and what runs is told to end."""
+        self.stop(timeout=0.0)
+
+    def has_dashboard(self) -> bool:
+        """Tell whether somebody watches in a browser: not in this version."""
+        return False
 
     def lead(self, graph: Serving, execute: Callable[[], Any]) -> Any:
         """Execute `graph`, let all others serve meanwhile, and then end when they are done."""
@@ -141,40 +186,46 @@ class Dispatcher:
 
     @property
     def completed_tasks(self) -> list[tuple[Any, Task]]:
-        """What was consumed last, each task with its worker."""
-        return [
-            (run.plan.nodes[call.worker].performer, call.tasks[0])
-            for run in self._runs()
-            for call in list(run.desk.history.completed)
-        ]
+        """What was consumed last, each task with its worker, the newest first."""
+        return [(run.plan.nodes[past.call.worker].performer, past.call.tasks[0]) for run, past in self._completed()]
 
     @property
     def failed_tasks(self) -> list[tuple[Any, Task, str]]:
-        """What could not be consumed, each task with its worker and the error."""
+        """What could not be consumed, each task with its worker and the error, the newest first."""
         return [
             (run.plan.nodes[failure.worker].performer, failure.task, str(failure.error))
-            for run in self._runs()
-            for failure in run.state.failures[-KEPT_CALLS:]
+            for run, failure in self._failed()
         ]
 
     def get_queued_tasks(self) -> list[dict[str, Any]]:
-        """Return what waits: for each task its id, type, worker, provenance, inputs and fields."""
+        """Return what waits: for each task its id, type, worker, provenance, inputs and fields.
+
+        When it began and ended to be consumed is given in seconds since 1970.
+        """
         return [_of_call(call) for run in self._runs() for call in run.state.calls()[0]]
 
     def get_active_tasks(self) -> list[dict[str, Any]]:
         """Return what is being consumed, likewise."""
-        return [_of_call(call) for run in self._runs() for call in run.state.calls()[1]]
+        return [
+            _of_task(call.worker, call.tasks[0], began.get(call.id))
+            for run in self._runs()
+            for began in [_beginnings(run)]
+            for call in run.state.calls()[1]
+        ]
 
     def get_completed_tasks(self) -> list[dict[str, Any]]:
-        """Return what was consumed last, likewise; a hundred tasks at most."""
-        return [_of_call(call) for history in self._histories() for call in list(history.completed)]
+        """Return what was consumed last, likewise, the newest first; a hundred tasks of each graph at most."""
+        return [_of_task(past.call.worker, past.call.tasks[0], past.began, past.ended) for _, past in self._completed()]
 
     def get_failed_tasks(self) -> list[dict[str, Any]]:
-        """Return what could not be consumed, likewise, with the error; a hundred tasks at most."""
+        """Return what could not be consumed, likewise, with the error."""
+        times = {id(past.call.tasks[0]): past for run in self._runs() for past in list(run.desk.history.failed)}
         return [
-            {**_of_task(failure.worker, failure.task), "error": str(failure.error)}
-            for run in self._runs()
-            for failure in run.state.failures[-KEPT_CALLS:]
+            {
+                **_of_task(failure.worker, failure.task, *_times(times.get(id(failure.task)))),
+                "error": str(failure.error),
+            }
+            for _, failure in self._failed()
         ]
 
     def get_execution_statistics(self) -> dict[str, dict[str, float]]:
@@ -183,13 +234,15 @@ class Dispatcher:
         active = [call["worker"] for call in self.get_active_tasks()]
         return {key: _statistics(seconds.get(key, []), row, active.count(key)) for key, row in self._figures()}
 
-    def get_traces(self, prefix: ProvenanceChain) -> list[dict[str, Any]]:
-        """Return what has happened below `prefix` since `trace` was called for it, in its order."""
-        return [line for history in self._histories() for line in history.traces.get(last_step(prefix), [])]
+    def get_traces(self, index: int = 0) -> dict[ProvenanceChain, list[dict[str, Any]]]:
+        """Return, by the prefixes for which `trace` was called in one graph, what has happened below them since."""
+        service = self._graphs[index].service if 0 <= index < len(self._graphs) else None
+        return {} if service is None else dict(service.run.desk.history.traces)
 
-    def get_logs(self) -> list[str]:
-        """Return what workers have printed last."""
-        return [line for history in self._histories() for line in list(history.lines)]
+    def get_logs(self) -> list[dict[str, Any]]:
+        """Return what workers have printed, and when; each line once."""
+        lines = [history.lines.popleft() for history in self._histories() for _ in range(len(history.lines))]
+        return sorted(lines, key=lambda line: line["timestamp"])
 
     # ---- persons
 
@@ -210,6 +263,12 @@ class Dispatcher:
     def _histories(self) -> list[History]:
         return [run.desk.history for run in self._runs()]
 
+    def _completed(self) -> list[tuple[Run, Past]]:
+        return [(run, past) for run in self._runs() for past in list(run.desk.history.completed)[::-1]]
+
+    def _failed(self) -> list[tuple[Run, Failure]]:
+        return [(run, failure) for run in self._runs() for failure in run.state.failures[: -KEPT_CALLS - 1 : -1]]
+
     def _figures(self) -> list[tuple[str, WorkerFigures]]:
         return [item for run in self._runs() for item in run.state.board.workers.items()]
 
@@ -218,12 +277,24 @@ def _of_call(call: Call) -> dict[str, Any]:
     return _of_task(call.worker, call.tasks[0])
 
 
-def _of_task(worker: str, task: Task) -> dict[str, Any]:
+def _beginnings(run: Run) -> dict[int, float]:
+    """Return when the calls that are being made began; those that wait for a thread have not."""
+    made = [activation for activation in calls_in(run.scope) if activation.call is not None]
+    return {activation.call.id: time.time() - activation.elapsed for activation in made}
+
+
+def _times(past: Past | None) -> tuple[float | None, float | None]:
+    return (None, None) if past is None else (past.began, past.ended)
+
+
+def _of_task(worker: str, task: Task, began: float | None = None, ended: float | None = None) -> dict[str, Any]:
     steps = [f"{name}_{number}" for name, number in task.provenance()]
     return {
         "id": steps[-1] if steps else "",
         "type": type(task).__name__,
         "worker": worker,
+        "start_time": began,
+        "end_time": ended,
         "provenance": steps,
         "input_provenance": [{one.name: one.model_dump()} for one in task.copy_input_provenance()],
         "task": task.model_dump(),

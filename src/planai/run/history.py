@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from planai.call import Call
-from planai.events import Failed, Finished, Step
+from planai.events import Failed, Finished
+from planai.provenance import ProvenanceChain
 
 KEPT_CALLS = 100
 KEPT_SECONDS = 1000
 KEPT_LINES = 1000
+
+
+class Past(NamedTuple):
+    """A call that has ended, by the clock on the wall: in seconds since 1970."""
+
+    call: Call
+    began: float
+    ended: float
 
 
 class History:
@@ -18,25 +28,32 @@ class History:
 
     Attributes:
         completed: the last calls that ended well.
+        failed: the last that did not, those included that were tried again.
         seconds: by worker, how long its last calls took.
-        lines: what workers printed last.
-        traces: by step, what happened below it, in its order.
+        lines: what workers printed last, and when.
+        traces: by chain, what happened below it, in its order.
     """
 
     def __init__(self) -> None:
-        self.completed: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self.completed: deque[Past] = deque(maxlen=KEPT_CALLS)
+        self.failed: deque[Past] = deque(maxlen=KEPT_CALLS)
         self.seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT_SECONDS))
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.traces: dict[Step, list[dict[str, Any]]] = {}
+        self.lines: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
+        self.traces: dict[ProvenanceChain, list[dict[str, Any]]] = {}
 
     def note(self, call: Call, event: Finished | Failed) -> None:
         """Remember how `call` ended."""
         self.seconds[call.worker].append(event.seconds)
-        if type(event) is Finished:
-            self.completed.append(call)
-        for step, lines in self.traces.items() if self.traces else ():
-            if step in call.scope.chain():
+        now = time.time()
+        kept = self.completed if type(event) is Finished else self.failed
+        kept.append(Past(call, now - event.seconds, now))
+        for prefix, lines in self.traces.items() if self.traces else ():
+            if prefix[-1] in call.scope.chain():
                 lines.append(_line(call, event))
+
+    def say(self, text: str) -> None:
+        """Remember what a worker printed."""
+        self.lines.append({"timestamp": time.time(), "message": text})
 
 
 def _line(call: Call, event: Finished | Failed) -> dict[str, Any]:

@@ -233,4 +233,4 @@ class Run:
             if call is not None:
                 self.desk.history.note(call, event)
         elif type(event) is Printed:
-            self.desk.history.lines.append(event.text)
+            self.desk.history.say(event.text)
