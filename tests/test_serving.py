@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -244,7 +246,6 @@ def test_state_is_there_until_it_is_removed() -> None:
     graph.add_work(worker, Number(), metadata={"a": 1}, status_callback=status)
     [output] = graph.execute([]).outputs
     assert output == Text(text="{'a': 1} {'metadata': {}, 'callback': None}")
-    assert status.next()[4] == "Task removed"
     assert status.calls.empty()
 
 
@@ -540,14 +541,14 @@ def test_a_watcher_that_fails_is_tried_again_like_any_call() -> None:
     assert (result.outputs, result.failures, len(tries)) == ([Text(text="told")], [], 2)
 
 
-def test_watchers_come_after_joins_and_callbacks_before_them() -> None:
+def test_watchers_come_after_joins_and_callbacks_after_them() -> None:
     order: list[str] = []
 
     class Ordered(Tally):
         output_types = [Number]
 
         def consume_work(self, task: Number) -> None:
-            watched.append(self.watch(task.prefix(1), lambda *_: order.append("callback")))
+            watched.append(self.watch(task.prefix(1), lambda prefix: order.append(f"callback {prefix}")))
             watched.append(self.watch(task.prefix(1)))
             watched.append(self.watch(task.prefix(1)))
             self.publish_work(Number(value=1))
@@ -564,8 +565,83 @@ def test_watchers_come_after_joins_and_callbacks_before_them() -> None:
     graph = Graph(name="g").add_workers(ordered, join)
     ordered.next(join)
     assert graph.run([(ordered, Number())], executor="inline").ok
-    assert order == ["join", "callback", "notify"]
+    assert order == ["join", "notify", "callback (('InitialTaskWorker', 1),)"]
     assert watched == [True, True, False]
+
+
+class Remind(TaskWorker):
+    """Lets a callback in place of `notify` be called, which publishes, and fails at first."""
+
+    output_types = [Text]
+    num_retries = 1
+    undone: list[bool] = []
+
+    def consume_work(self, task: Number) -> None:
+        self.watch(task.prefix(1), callback=self.remind)
+
+    def remind(self, prefix: ProvenanceChain) -> None:
+        self.undone.extend(self.unwatch(prefix, callback=self.remind) for _ in range(2))
+        self.publish_work(Text(text=f"{prefix}"))
+        if len(self.undone) == 2:
+            raise LookupError("once")
+
+    def notify(self, prefix: ProvenanceChain) -> None:
+        raise AssertionError("nobody has asked for this")
+
+
+class RemindAsync(Remind):
+    async def consume_work(self, task: Number) -> None:  # type: ignore[override]
+        self.watch(task.prefix(1), callback=self.remind_async)
+
+    async def remind_async(self, prefix: ProvenanceChain) -> None:
+        self.undone.extend(self.unwatch(prefix, callback=self.remind_async) for _ in range(2))
+        self.publish_work(Text(text=f"{prefix}"))
+        if len(self.undone) == 2:
+            raise LookupError("once")
+
+
+@pytest.mark.parametrize("kind", [Remind, RemindAsync])
+@pytest.mark.parametrize("executor", ["threads", "inline"])
+def test_a_callback_is_called_in_place_of_notify_and_may_publish(kind: type[Remind], executor: Any) -> None:
+    remind = kind()
+    result = graph_of(remind).run([(remind, Number())], executor=executor)
+    assert (result.outputs, result.failures) == ([Text(text="(('InitialTaskWorker', 1),)")], [])
+    assert remind.undone == [True, False, True, False]
+
+
+def test_a_callback_that_fails_has_failed() -> None:
+    class Broken(TaskWorker):
+        output_types = [Text]
+
+        def consume_work(self, task: Number) -> None:
+            self.watch(task.prefix(1), callback=fail)
+
+    def fail(prefix: ProvenanceChain) -> None:
+        raise LookupError(prefix)
+
+    broken = Broken()
+    [failure] = graph_of(broken).run([(broken, Number())]).failures
+    assert isinstance(failure.error, LookupError)
+
+
+def test_nothing_is_left_of_a_callback_when_what_it_watched_has_ended() -> None:
+    class Watch(TaskWorker):
+        output_types = [Text]
+
+        def consume_work(self, task: Number) -> None:
+            def callback(prefix: ProvenanceChain) -> None:
+                called.append(prefix)
+
+            self.watch(task.prefix(1), callback)
+            known.append(weakref.ref(callback))
+
+    called: list[ProvenanceChain] = []
+    known: list[weakref.ref[Any]] = []
+    watch = Watch()
+    graph = graph_of(watch)
+    assert graph.run([(watch, Number()), (watch, Number())], executor="inline").ok
+    gc.collect()
+    assert ([ref() for ref in known], len(called)) == ([None, None], 2)
 
 
 def test_who_does_not_watch_any_more_is_not_told() -> None:
@@ -643,16 +719,18 @@ def test_a_trace_tells_what_happened_below_a_chain() -> None:
     graph = Graph(name="g").add_workers(spread, show).set_entry(spread)
     spread.next(show).sink(Text)
     graph.prepare(display_terminal=False)
-    traced, other = graph.add_work(spread, Number(value=2)), graph.add_work(spread, Number(value=5))
+    traced, _ = graph.add_work(spread, Number(value=2)), graph.add_work(spread, Number(value=5))
     graph.trace(traced)
     graph.execute([])
-    lines = graph.get_dispatcher().get_traces(traced)
+    traces = graph.get_dispatcher().get_traces()
+    lines = traces.pop(traced)
     assert [(line["worker"], line["action"], line["published"]) for line in lines] == [
         ("Spread", "completed", ["Number", "Number"]),
         ("Show", "completed", ["Text"]),
         ("Show", "completed", ["Text"]),
     ]
-    assert graph.get_dispatcher().get_traces(other) == []
+    assert traces == {}
+    assert graph.get_dispatcher().get_traces(7) == {}
 
 
 # ---- people

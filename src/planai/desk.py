@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -15,8 +17,11 @@ from planai.task import Task
 TaskStatusCallback = Callable[[dict[str, Any], ProvenanceChain, Any, Any, str | None, BaseModel | None], None]
 """Is called with metadata, the chain that `add_work` returned, the worker, the task, a message and an object.
 
-When the chain has ended, or its state is removed, worker, task and object are None.
+When the chain has ended, worker, task and object are None.
 """
+
+WatchCallback = Callable[[ProvenanceChain], Any]
+"""Is called with the prefix that was watched."""
 
 
 class Session(NamedTuple):
@@ -38,7 +43,7 @@ class Desk(Protocol):
         """Return what came with the task from outside that `task` descends from."""
 
     def remove_session(self, task: Task) -> None:
-        """Forget that, and tell its callback."""
+        """Forget that; nobody is told."""
 
     def notify_status(self, worker: Any, task: Task, message: str | None, object: BaseModel | None) -> None:  # noqa: A002 - PlanAI's name
         """Call the callback that came with the task from outside that `task` descends from."""
@@ -46,14 +51,14 @@ class Desk(Protocol):
     def worker_state(self, worker: Any, prefix: ProvenanceChain) -> dict[str, Any]:
         """Return what `worker` remembers as long as there is work below `prefix`."""
 
-    def watch(self, worker: Any, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
-        """Let ``worker.notify(prefix)`` be called when no work is left below `prefix`; tell whether that is new."""
+    def watch(self, worker: Any, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
+        """Let `callback`, or ``worker.notify``, be called when no work is left below `prefix`, and tell if that is new."""
 
-    def unwatch(self, worker: Any, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
+    def unwatch(self, worker: Any, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
         """Undo `watch`, and tell whether there was something to undo."""
 
-    def tell_watchers(self, activation: Activation) -> None:
-        """Call the callbacks with which a worker watched that is told now."""
+    def told(self, activation: Activation) -> list[WatchCallback | None]:
+        """Return the callbacks with which the worker watched that is told now, None for its ``notify``."""
 
     def trace(self, prefix: ProvenanceChain) -> None:
         """Keep a record of what happens below `prefix`."""
@@ -115,7 +120,7 @@ class Attended:
         return {"metadata": found.metadata, "callback": found.callback}
 
     def remove_state(self, task: Task) -> None:
-        """Forget the metadata and the callback of the work that `task` descends from; the callback is told."""
+        """Forget the metadata and the callback of the work that `task` descends from; the callback is not called."""
         desk = self._desk_()
         if desk is not None:
             desk.remove_session(task)
@@ -134,12 +139,12 @@ class Attended:
         desk = self._desk_()
         return {} if desk is None else desk.worker_state(self, provenance)
 
-    def watch(self, prefix: ProvenanceChain, callback: TaskStatusCallback | None = None) -> bool:
+    def watch(self, prefix: ProvenanceChain, callback: WatchCallback | None = None) -> bool:
         """Let `notify` be called, once, when no work is left below `prefix`.
 
         Args:
             prefix: the beginning of a provenance, such as ``task.prefix(1)``.
-            callback: is called just before that, too.
+            callback: is called with the prefix in place of `notify`, and may publish like it.
 
         Returns:
             Whether it was not watched in this way before.
@@ -147,13 +152,13 @@ class Attended:
         desk = self._desk_()
         return desk is not None and desk.watch(self, prefix, callback)
 
-    def unwatch(self, prefix: ProvenanceChain, callback: TaskStatusCallback | None = None) -> bool:
+    def unwatch(self, prefix: ProvenanceChain, callback: WatchCallback | None = None) -> bool:
         """Undo `watch`, and tell whether there was something to undo."""
         desk = self._desk_()
         return desk is not None and desk.unwatch(self, prefix, callback)
 
     def trace(self, prefix: ProvenanceChain) -> None:
-        """Keep a record of what happens below `prefix`, which ``graph.get_dispatcher().get_traces(prefix)`` returns."""
+        """Keep a record of what happens below `prefix`, which ``graph.get_dispatcher().get_traces()[prefix]`` is."""
         desk = self._desk_()
         if desk is not None:
             desk.trace(prefix)
@@ -193,9 +198,20 @@ class Attended:
     def perform_notice(self, prefix: ProvenanceChain) -> Awaitable[None] | None:
         """Tell the worker that no work is left below `prefix`, or return what is to be awaited for it."""
         desk = self._desk_()
-        if desk is not None:
-            desk.tell_watchers(need_activation("a notice"))
-        return self.notify(prefix)
+        told = [None] if desk is None else desk.told(need_activation("a notice"))
+        calls = [self.notify if callback is None else callback for callback in sorted(told, key=callable)]
+        if self.is_async_worker:
+            return _one_by_one(calls, prefix)
+        for call in calls:
+            pending = call(prefix)
+            if inspect.isawaitable(pending):
+                return pending
+        return None
+
+    @property
+    @abstractmethod
+    def is_async_worker(self) -> bool:
+        """Whether what the worker does is to be awaited."""
 
     def _desk_(self) -> Desk | None:
         activation = current_activation()
@@ -204,3 +220,10 @@ class Attended:
             return desk
         wirings: list[Any] = self.__dict__.get("_wirings_", [])
         return next((wiring.desk for wiring in reversed(wirings) if wiring.desk is not None), None)
+
+
+async def _one_by_one(calls: Sequence[WatchCallback], prefix: ProvenanceChain) -> None:
+    for call in calls:
+        pending = call(prefix)
+        if inspect.isawaitable(pending):
+            await pending

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from planai.desk import Desk, TaskStatusCallback
+from planai.desk import Desk, TaskStatusCallback, WatchCallback
 from planai.errors import ConfigurationError
 from planai.planai_names import PlanAINames
 from planai.provenance import ProvenanceChain
@@ -98,18 +98,16 @@ class ServedGraph(PlanAINames, ABC):
         """
         return True if self._service is None or self._service.is_over else self._service.shutdown(timeout)
 
-    def watch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None = None) -> bool:
-        """Let ``notifier.notify(prefix)`` be called, once, when no work is left below `prefix`."""
+    def watch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: WatchCallback | None = None) -> bool:
+        """Let `callback`, or ``notifier.notify``, be called with `prefix`, once, when no work is left below it."""
         return self._need_service().watch(prefix, notifier, callback)
 
-    def unwatch(
-        self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None = None
-    ) -> bool:
+    def unwatch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: WatchCallback | None = None) -> bool:
         """Undo `watch`, and tell whether there was something to undo."""
         return self._service is not None and self._service.unwatch(prefix, notifier, callback)
 
     def trace(self, prefix: ProvenanceChain) -> None:
-        """Keep a record of what happens below `prefix`; ``get_dispatcher().get_traces(prefix)`` returns it."""
+        """Keep a record of what happens below `prefix`; ``get_dispatcher().get_traces()[prefix]`` is it."""
         self._need_service().run.desk.trace(prefix)
 
     def set_user_request_callback(self, callback: UserRequestCallback) -> None:

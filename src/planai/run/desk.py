@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from planai.call import Activation, current_activation
-from planai.desk import Session, TaskStatusCallback
+from planai.desk import Session, TaskStatusCallback, WatchCallback
 from planai.errors import ConfigurationError
 from planai.events import Event, Printed, Step, Submitted, Unwatched, Watched
 from planai.plan import Plan
@@ -21,7 +21,7 @@ from planai.task import Task, lineage_of
 from planai.worker import TaskWorker
 
 _NOTHING = Session({}, None)
-_Watcher = tuple[TaskWorker, TaskStatusCallback | None]
+_Watcher = tuple[object, WatchCallback | None]
 
 
 class RunDesk:
@@ -50,6 +50,7 @@ class RunDesk:
         self._added: set[Step] = set()
         self._states: dict[Step, dict[TaskWorker, dict[str, Any]]] = {}
         self._watchers: dict[Step, list[_Watcher]] = {}
+        self._told: dict[Step, dict[object, list[WatchCallback | None]]] = {}
 
     # ---- work from outside
 
@@ -99,8 +100,8 @@ class RunDesk:
         return self._sessions.get(_step(lineage_of(task).provenance.top()), _NOTHING)
 
     def remove_session(self, task: Task) -> None:
-        """Forget that, and tell its callback."""
-        self._end_session(_step(lineage_of(task).provenance.top()))
+        """Forget that; nobody is told."""
+        self._sessions.pop(_step(lineage_of(task).provenance.top()), None)
 
     def notify_status(self, worker: TaskWorker, task: Task, message: str | None, object: BaseModel | None) -> None:  # noqa: A002 - PlanAI's name
         """Call the status callback; what it raises is reported, and stays there."""
@@ -120,8 +121,8 @@ class RunDesk:
                 self._put(Watched(step, _near(step)))
             return known.setdefault(worker, {})
 
-    def watch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
-        """Let ``worker.notify(prefix)`` be called when no work is left below `prefix`."""
+    def watch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
+        """Let `callback`, or ``worker.notify``, be called when no work is left below `prefix`."""
         step, watcher = last_step(prefix), (worker, callback)
         activation = current_activation()
         task = activation.tasks[0] if activation is not None else Task()
@@ -133,40 +134,40 @@ class RunDesk:
             self._put(Watched(step, _near(step), self._plan.keys.get(worker) or _key(activation), task))
         return True
 
-    def unwatch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: TaskStatusCallback | None) -> bool:
+    def unwatch(self, worker: TaskWorker, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
         """Undo `watch`; one who is being told has watched until now."""
         step, watcher = last_step(prefix), (worker, callback)
         activation = current_activation()
         with self._lock:
             watchers = self._watchers.get(step, [])
             if watcher not in watchers:
-                return _is_told(activation, worker, step)
+                return _is_told_no_more(activation, watcher, step)
             watchers.remove(watcher)
             if all(other is not worker for other, _ in watchers):
                 self._put(Unwatched(step, self._plan.keys.get(worker) or _key(activation)))
         return True
 
-    def take_watchers(self, worker: object, step: Step) -> list[TaskStatusCallback]:
-        """Let `worker` watch `step` no more, and return the callbacks with which it did."""
-        with self._lock:
-            watchers = self._watchers.pop(step, [])
-            others = [watcher for watcher in watchers if watcher[0] is not worker]
-            if others:
-                self._watchers[step] = others
-        return [callback for other, callback in watchers if other is worker and callback is not None]
-
-    def tell_watchers(self, activation: Activation) -> None:
-        """Call the callbacks with which a worker watched that is told now."""
+    def told(self, activation: Activation) -> list[WatchCallback | None]:
+        """Let the worker that is told now watch no more, and return the callbacks with which it did."""
         if activation.call is None:
-            return
-        task, scope = activation.tasks[0], activation.call.scope
-        for callback in self.take_watchers(activation.worker, _step(scope)):
-            metadata = self._sessions.get(_step(scope.top()), _NOTHING).metadata
-            self._call_back(callback, metadata, scope.chain(), activation.worker, task, None, None)
+            return [None]
+        step, worker = _step(activation.call.scope), activation.worker
+        with self._lock:
+            if activation.call.attempt == 0:  # a second try tells the same
+                watchers = self._watchers.pop(step, [])
+                others = [watcher for watcher in watchers if watcher[0] is not worker]
+                if others:
+                    self._watchers[step] = others
+                mine = [callback for other, callback in watchers if other is worker]
+                self._told.setdefault(step, {})[worker] = mine
+            told = self._told[step][worker]
+        activation.notes["told"] = list(told)
+        return told
 
     def trace(self, prefix: ProvenanceChain) -> None:
         """Keep a record of what happens below `prefix`."""
-        self.history.traces.setdefault(last_step(prefix), [])
+        last_step(prefix)
+        self.history.traces.setdefault(prefix, [])
 
     def forget(self, step: Step) -> None:
         """Forget all that is known of a step that has ended. The loop calls this."""
@@ -174,6 +175,7 @@ class RunDesk:
             self._added.discard(step)
             self._states.pop(step, None)
             self._watchers.pop(step, None)
+            self._told.pop(step, None)
         self._end_session(step)
 
     # ---- persons
@@ -238,7 +240,13 @@ def _key(activation: Activation | None) -> str:
     return activation.call.worker if activation is not None and activation.call is not None else ""
 
 
-def _is_told(activation: Activation | None, worker: TaskWorker, step: Step) -> bool:
+def _is_told_no_more(activation: Activation | None, watcher: _Watcher, step: Step) -> bool:
+    """Tell whether a worker is being told what it watched, which it has not undone before."""
+    worker, callback = watcher
     if activation is None or activation.call is None or activation.worker is not worker:
         return False
-    return activation.call.notice and _step(activation.call.scope) == step
+    told = activation.notes.get("told", [])
+    if _step(activation.call.scope) != step or callback not in told:
+        return False
+    told.remove(callback)
+    return True

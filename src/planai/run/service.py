@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from planai.call import current_activation
-from planai.desk import TaskStatusCallback
+from planai.desk import TaskStatusCallback, WatchCallback
 from planai.events import Abandoned, Closing, Limited
 from planai.provenance import ProvenanceChain
 from planai.run.desk import last_step
@@ -129,11 +129,11 @@ class Service:
         run.is_over.wait(timeout)
         return False
 
-    def watch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None) -> bool:
-        """Let ``notifier.notify(prefix)`` be called when no work is left below `prefix`."""
+    def watch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: WatchCallback | None) -> bool:
+        """Let ``callback(prefix)``, or ``notifier.notify(prefix)``, be called when no work is left below `prefix`."""
         return self.run.desk.watch(notifier, prefix, callback)
 
-    def unwatch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: TaskStatusCallback | None) -> bool:
+    def unwatch(self, prefix: ProvenanceChain, notifier: TaskWorker, callback: WatchCallback | None) -> bool:
         """Undo `watch`."""
         return self.run.desk.unwatch(notifier, prefix, callback)
 

@@ -102,9 +102,8 @@ class RunState(Calls):
             self.orders.append(Ended(event.step))
             return
         self._ledger.hold(node)
-        if event.worker is None or event.task is None:
-            self._ledger.mark(node)
-        else:
+        self._ledger.mark(node)  # what is known of it is forgotten when it ends
+        if event.worker is not None and event.task is not None:
             self._ledger.watch(node, event.worker, event.task)
         self._release(node)
 
