@@ -52,7 +52,7 @@ class Desk(Protocol):
         """Return what `worker` remembers as long as there is work below `prefix`."""
 
     def watch(self, worker: Any, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
-        """Let `callback`, or ``worker.notify``, be called when no work is left below `prefix`, and tell if that is new."""
+        """Let `callback`, or ``worker.notify``, be called when no work is left below `prefix`; tell if that is new."""
 
     def unwatch(self, worker: Any, prefix: ProvenanceChain, callback: WatchCallback | None) -> bool:
         """Undo `watch`, and tell whether there was something to undo."""

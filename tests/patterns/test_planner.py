@@ -129,3 +129,13 @@ def test_mocks_that_know_the_first_words_of_the_prompts_plan(tmp_path: Path) -> 
         ]
     )
     assert run(model, tmp_path, 2).outputs == [FinalPlan(plan="final", rationale="because")]
+
+
+def test_who_asked_is_told_that_it_has_begun(tmp_path: Path) -> None:
+    graph, entry, last = create_simple_planning_graph(ScriptedLLM(planner), cache_dir=str(tmp_path))
+    told: list[str | None] = []
+    graph.set_sink(last, FinalPlan)
+    graph.prepare(display_terminal=False)
+    graph.add_work(entry, PlanRequest(request="a shed"), status_callback=lambda *status: told.append(status[4]))
+    graph.execute([])
+    assert told == ["Planning", "Task removed"]

@@ -132,3 +132,20 @@ def test_without_a_search_and_a_fetcher_of_its_own_it_uses_serper_and_the_browse
     result = graph.run([(worker, SearchQuery(query="other words"))], display_terminal=False)
     assert pages(result) == []
     assert "answers 404 to a search" in str(result.failures[0].error)
+
+
+def test_who_asked_is_told_how_it_goes(site: Website, tmp_path: Path) -> None:
+    graph, entry, last = create_search_fetch_graph(
+        llm=ScriptedLLM(judge),
+        search=SearchApi(site.url("/search")).search,
+        fetch=PageFetcher(allow_private=True).fetch,
+        filter_func=lambda result: result.link.endswith("/best"),
+        cache_dir=str(tmp_path),
+    )
+    told: list[str | None] = []
+    graph.set_sink(last, ConsolidatedPages)
+    graph.prepare(display_terminal=False)
+    graph.add_work(entry, SearchQuery(query="words"), status_callback=lambda *status: told.append(status[4]))
+    graph.execute([])
+    best = site.url("/best")
+    assert told == ["Searching for words", f"Fetching {best}", f"Judging {best}", "Task removed"]

@@ -74,6 +74,7 @@ class PlanEntryWorker(TaskWorker):
 
     def consume_work(self, task: PlanRequest) -> None:
         """Publish a request for each draft."""
+        self.notify_status(task, "Planning")
         # How many there are is in none of them, so that with more drafts, the first ones are answered already.
         numbers = range(1, self.num_variations + 1) if self.num_variations > 1 else [0]
         for number in numbers:

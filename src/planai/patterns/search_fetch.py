@@ -98,6 +98,10 @@ class SearchExecutor(CachedTaskWorker):
     output_types = [SearchResults]
     search: Annotated[Search, CacheIgnore] = Field(repr=False)
 
+    def pre_consume_work(self, task: SearchQuery) -> None:
+        """Tell whoever asked how it goes."""
+        self.notify_status(task, f"Searching for {task.query}")
+
     def consume_work(self, task: SearchQuery) -> None:
         """Publish what is found."""
         found = [SearchResult.model_validate(result) for result in self.search(task.query)]
@@ -124,6 +128,10 @@ class ResultFetcher(CachedTaskWorker):
     num_retries = 1
     fetch: Annotated[Fetch, CacheIgnore] = Field(repr=False)
 
+    def pre_consume_work(self, task: SearchResult) -> None:
+        """Tell whoever asked how it goes."""
+        self.notify_status(task, f"Fetching {task.link}")
+
     def consume_work(self, task: SearchResult) -> None:
         """Publish the page."""
         page = self.fetch(task.link)
@@ -141,6 +149,10 @@ class PageRelevanceFilter(CachedLLMTaskWorker):
         "Somebody searched for: {query}\n\nTell whether this page helps. If it does, give back what it says of the "
         "matter, in its own words as far as possible, and without what belongs to the site and not to the page."
     )
+
+    def pre_consume_work(self, task: PageResult) -> None:
+        """Tell whoever asked how it goes."""
+        self.notify_status(task, f"Judging {task.url}")
 
     def pre_process(self, task: PageResult) -> PageResult:
         """Show no more of a page than a model can read."""
