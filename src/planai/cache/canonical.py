@@ -106,6 +106,10 @@ class Reader:
             "else replace it by data, or override get_cache_key"
         )
 
+    def environment(self, value: Any, above: Above) -> bytes:
+        """Encode the variables of the environment."""
+        return encode(dict(value), above)
+
     def again(self, value: Any, above: Above) -> bytes:
         """Encode what contains itself, or refuse to."""
         raise NoIdentity("contains itself, and so has no finite key")

@@ -26,6 +26,9 @@ class Numbering(Protocol):
     def state(self, value: Any, make: Callable[[], bytes]) -> bytes:
         """Return the form of an object that `make` encodes, each object once."""
 
+    def asks(self, word: str) -> None:
+        """Take note that what code says of itself is asked for, by one of `planai.cache.words.WORDS`."""
+
     def later(self, value: Any) -> bytes:
         """Encode an object by its number: what it consists of comes later, since it is far inside of others."""
 
@@ -58,6 +61,11 @@ class CodeReader(Anything):
     def code(self, value: Any) -> bytes:
         """Encode a function or module."""
         return frame(b"code:", self._walk.code(value))
+
+    def environment(self, value: Any, above: Above) -> bytes:
+        """Encode the environment: what counts of it are the variables that code names."""
+        self._walk.asks("environ")
+        return frame(b"environment:", b"")
 
     def other(self, value: Any, above: Above) -> bytes:
         """Encode what is no data: what is wrapped, an object by its state, and each object once."""

@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import enum
 import math
+import os
 import pathlib
 import re
 import types
@@ -244,6 +245,10 @@ def _framed_text(value: Any) -> bytes:
     return frame(b"text:", repr(value).encode())
 
 
+def _environment(value: Mapping[str, str], above: Above) -> bytes:
+    return above[0].environment(value, above)  # type: ignore[no-any-return]
+
+
 def _path(value: pathlib.PurePath, above: Above) -> bytes:
     tag = b"windows path:" if isinstance(value, pathlib.PureWindowsPath) else b"path:"
     return frame(tag, value.as_posix().encode("utf-8", "surrogateescape"))
@@ -293,6 +298,7 @@ _CONTAINERS: list[tuple[type, Encoder]] = [
     (enum.Enum, _enum),
     (BaseModel, _model),
     *((secret, _secret) for secret in (SecretStr, SecretBytes, Secret)),
+    (type(os.environ), _environment),
     (Mapping, _mapping),
     (pathlib.PurePath, _path),
     (re.Pattern, _pattern),

@@ -38,6 +38,9 @@ class Finder(Protocol):
     def value(self, value: Any) -> bytes:
         """Encode anything that code may refer to."""
 
+    def foreign(self, module: types.ModuleType, name: str) -> tuple[Any, bytes]:
+        """Look `name` up in a module that is not the user's own, where the user may have put something else."""
+
     def all_names(self, names: dict[str, Any]) -> bytes:
         """Encode all that is in a dict of globals."""
 
@@ -100,7 +103,8 @@ class Instructions:
         name = step.argval
         match step.opname:
             case "LOAD_GLOBAL" | "LOAD_NAME":
-                return self._finder.read(self._names, name)
+                found, form = self._finder.read(self._names, name)
+                return found, form if found is not MISSING else self._finder.foreign(builtins, name)[1]
             case "LOAD_DEREF" | "LOAD_CLASSDEREF" if name in self._cells:
                 return self._finder.read(self._cells[name], name)
             case "IMPORT_NAME":
@@ -109,7 +113,7 @@ class Instructions:
             case "IMPORT_FROM" if self._finder.is_own_module(self._imported):
                 return self._import_from(name)
             case "IMPORT_FROM":
-                return _special_of(self._imported, name), b""
+                return self._of_foreign(self._imported, name)
             case "STORE_FAST" | "STORE_DEREF" if isinstance(before, types.ModuleType) or is_special(before):
                 self._imports[name] = before
             case load if load.startswith(("LOAD_FAST", "LOAD_DEREF")):  # some newer ones are for two names at once
@@ -118,7 +122,7 @@ class Instructions:
             case "LOAD_ATTR" | "LOAD_METHOD" if self._finder.is_own_module(before):
                 return self._attribute(before, name)
             case "LOAD_ATTR" | "LOAD_METHOD":
-                return _special_of(before, name), b""
+                return self._of_foreign(before, name)
         return MISSING, b""
 
     def _made_up(self, steps: list[dis.Instruction], number: int, before: Any, found: Any) -> bytes:
@@ -157,6 +161,13 @@ class Instructions:
             form = self._finder.value(found)
         return found, form
 
+    def _of_foreign(self, owner: Any, name: str) -> tuple[Any, bytes]:
+        """Return an attribute of a module that is not the user's own, if it leads to more: little else is looked at."""
+        if not isinstance(owner, types.ModuleType):
+            return MISSING, b""
+        found, form = self._finder.foreign(owner, name)
+        return found if isinstance(found, types.ModuleType) or is_special(found) else MISSING, form
+
     def _import_from(self, name: str) -> tuple[Any, bytes]:
         found, form = self._attribute(self._imported, name)
         if found is MISSING:  # a module of a package, which nobody has imported yet
@@ -183,12 +194,6 @@ class Instructions:
         except Exception:  # noqa: BLE001 - code that cannot be imported fails when it runs, if it ever does
             return MISSING
         return MISSING
-
-
-def _special_of(owner: Any, name: str) -> Any:
-    """Return an attribute of a module that is not the user's own, if it leads to more: nothing else is looked at."""
-    found = vars(owner).get(name, MISSING) if isinstance(owner, types.ModuleType) else MISSING
-    return found if isinstance(found, types.ModuleType) or is_special(found) else MISSING
 
 
 def _is_variable(step: dis.Instruction) -> bool:

@@ -34,6 +34,11 @@ def _default_of(variable: contextvars.ContextVar[Any]) -> Any:
         return None
 
 
+def _hashed(state: Any) -> Any:
+    """Return what a hash has come to so far, such as by a salt; that can be asked any time, and changes nothing."""
+    return (state.name, state.hexdigest())
+
+
 def _of_module(function: Any, module: str) -> Any:
     """Return the name of what is found under it in a module; others of its class may have the same name."""
     is_there = getattr(sys.modules.get(module), function.__name__, None) is function
@@ -41,7 +46,11 @@ def _of_module(function: Any, module: str) -> Any:
 
 
 _KNOWN: dict[str, Callable[[Any], Any]] = {
+    "_blake2:blake2b": _hashed,
+    "_blake2:blake2s": _hashed,
     "_contextvars:ContextVar": lambda value: (value.name, _default_of(value)),
+    "_hashlib:HASH": _hashed,
+    "_hashlib:HASHXOF": lambda value: (value.name, value.hexdigest(64)),
     "_operator:attrgetter": lambda value: value.__reduce__(),
     "_operator:itemgetter": lambda value: value.__reduce__(),
     "_operator:methodcaller": lambda value: value.__reduce__(),
@@ -50,6 +59,9 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "array:array": lambda value: (value.typecode, value.tobytes()),
     "builtins:builtin_function_or_method": _bound,
     "builtins:classmethod_descriptor": _described,
+    "builtins:dict_items": list,
+    "builtins:dict_keys": list,
+    "builtins:dict_values": list,
     "builtins:memoryview": lambda value: (value.tobytes(), value.format, value.shape),
     "builtins:method-wrapper": _bound,
     "builtins:method_descriptor": _described,
@@ -60,6 +72,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "fractions:Fraction": lambda value: (value.numerator, value.denominator),
     "functools:KeyWrapper": gc.get_referents,
     "functools:partial": lambda value: (value.func, value.args, value.keywords, vars(value)),
+    "hmac:HMAC": _hashed,
     "ipaddress:_IPAddressBase": str,
     "numpy:dtype": repr,
     "numpy:ufunc": lambda value: _of_module(value, "numpy"),

@@ -69,6 +69,8 @@ def _file_of(value: type | types.FunctionType | types.ModuleType) -> str:
         made = _BUILT_IN if origin in ("built-in", "frozen") else f"<{value.__name__}>"  # by exec, or in a notebook
         return getattr(value, "__file__", None) or made
     module = sys.modules.get(module_of(value))
+    if module is types and vars(types).get(value.__name__) is not value:
+        return f"<{value.__qualname__}>"  # made by a call, such as of ``make_dataclass``: nobody says where
     if isinstance(module, types.ModuleType) and module.__name__ != "__main__":
         return _file_of(module)
     return f"<{module_of(value)}>"  # some modules put an object in their place

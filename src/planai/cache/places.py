@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -70,9 +72,14 @@ def _wherever(owner: Any, name: str) -> Iterator[Place]:
 
 
 def look_up(place: Any, name: str) -> Any:
-    """Return what is called `name` in a dict of globals, on a class, module, function or object, or in a cell."""
+    """Return what is called `name` in a dict of globals, on a class, module, function or object, or in a cell.
+
+    An environment variable is the same object as long as it has the same value.
+    """
     if isinstance(place, dict):
         return place.get(name, MISSING)
+    if place is os.environ:
+        return sys.intern(os.environ[name]) if name in os.environ else MISSING
     if isinstance(place, types.CellType):
         try:
             return place.cell_contents

@@ -8,8 +8,10 @@ the attributes of objects, and modules that are handed on. Where a name is made 
 it may mean: of ``globals()`` and ``eval`` what the module has, of ``__subclasses__()`` the classes that there are, of
 ``import_module("name")`` what is in that module. Where nobody knows, as of ``import_module(name)``, keys are refused.
 
-Files that code reads are not seen: let `KeyedTaskWorker.extra_cache_key` tell them apart. Of what has no state to be
-had, such as a generator of random numbers, an iterator, a logger, a lock or a connection, the class alone counts.
+Environment variables count whose names are texts in code that asks for such: a wrong answer is worse than a miss that
+says which variable has changed. Files that code reads are not seen: let `KeyedTaskWorker.extra_cache_key` tell them
+apart. Of what has no state to be had, such as a generator of random numbers, an iterator, a logger, a lock or a
+connection, the class alone counts.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class _Pass:
         if step.argval in _MUTATORS:
             self._fill(owner)
         found = _below(owner, step.argval)
-        if found is not None:
+        if found is not None and len(found) >= _ATTRIBUTE:  # `self.__class__` is `self` still
             self._used.add(found)
         self._push(found)
         if dis.stack_effect(step.opcode, step.arg) > 0:

@@ -6,6 +6,7 @@ comes to an end, and equal values are alike whether they are shared or not.
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ from planai.cache.own import Own, is_machinery
 from planai.cache.places import OF_FUNCTIONS, look_up
 from planai.cache.shown import short_text
 from planai.cache.touched import names_in
-from planai.cache.words import WORDS, Word, types_in
+from planai.cache.words import WORDS, Word, names_in_order, texts_in, types_in
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
@@ -157,6 +158,15 @@ class Walk:
             return first, b""
         return first, first if isinstance(first, bytes) else self.value(first)
 
+    def foreign(self, module: types.ModuleType, name: str) -> tuple[Any, bytes]:
+        """Look a name up in a module that is not the user's own: what the user has put in the place of it counts."""
+        found = vars(module).get(name, MISSING)
+        self.reads.append((module, name, found))
+        if found is os.environ or found is os.getenv:
+            self.asks("environ")
+        is_own = isinstance(found, type | types.FunctionType) and self._own.holds(found)
+        return found, self.value(found) if is_own else b""
+
     def hold(self, value: Any) -> bytes:
         """Encode a value, and remember it if it may be changed in place."""
         if type(value) not in _SCALARS and value is not PydanticUndefined and not isinstance(value, _FIXED):
@@ -206,6 +216,8 @@ class Walk:
             return b"%d" % id(value)
         if self._own.holds(value):
             return self._number(value)
+        if value is os.getenv:
+            self.asks("getenv")
         name = f"{value.__module__}:{value.__qualname__}" if hasattr(value, "__qualname__") else value.__name__
         cells = getattr(value, "__closure__", None) or ()
         if hasattr(value, "__wrapped__") or not cells:
@@ -268,7 +280,26 @@ class Walk:
         for take in list(self._asked):
             done, self._asked[take] = self._asked[take], len(self._met)
             code = [value for value in self._met[done : self._asked[take]] if isinstance(value, _CODE)]
-            yield from [self.value(take(value)) for value in code]
+            yield from [self._told(take, value) for value in code]
+
+    def _told(self, take: Word, value: Any) -> bytes:
+        """Encode what some code says of itself when it is asked; of texts also the environment variables they name."""
+        found = take(value)
+        if take is names_in_order:
+            found = [name for name in found if not self.firsts.was_missing(value, name)]
+        if take is not texts_in:
+            return self.value(found)
+        return b"".join(map(self._variable, found))
+
+    def _variable(self, name: str) -> bytes:
+        """Encode an environment variable, if there is one of that name; people are shown what tells values apart."""
+        found = look_up(os.environ, name)
+        self.reads.append((os.environ, name, found))
+        if found is MISSING:
+            return b""
+        form = self.value(found)
+        self.outline[f"os.environ[{name!r}]"] = digest(form)[:12]
+        return name.encode() + form
 
     def _class(self, kind: type) -> Iterator[bytes]:
         """Encode the attributes of a class; its bases are met, and encoded in their turn."""

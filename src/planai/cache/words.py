@@ -1,13 +1,19 @@
-"""Words: what code says of itself, which counts only where other code asks for it, such as a docstring for a prompt."""
+"""Words: what code says of itself, which counts only where other code asks for it, such as a docstring for a prompt.
+
+The same holds for the order in which things are defined, and for what may be names of environment variables.
+"""
 
 from __future__ import annotations
 
 import inspect
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
+
+from planai.cache.own import is_machinery
 
 Word = Callable[[Any], Any]
 """Returns what a class, function or module says of itself."""
@@ -58,18 +64,66 @@ def _source(value: Any) -> Any:
         return None
 
 
+def names_in_order(value: Any) -> list[str]:
+    """Return the names of what a class or module has, in the order in which it got them.
+
+    Modules in a module are left out: a package gets those when somebody imports them.
+    """
+    if isinstance(value, types.FunctionType):
+        return []
+    slots = vars(value).get("__slots__", ())
+    named = [name for name, item in vars(value).items() if not isinstance(item, types.ModuleType)]
+    names = [name for name in named if not (is_machinery(name) or name in _OF_MODULES)]
+    return [*names, *([slots] if isinstance(slots, str) else slots)]
+
+
+def texts_in(value: Any) -> list[str]:
+    """Return the texts in a class, function or module that may be names of environment variables."""
+    if isinstance(value, types.FunctionType):
+        known = value.__globals__
+        given = [*_constants(value.__code__), *(known.get(name) for name in _names_in(value.__code__))]
+        given += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    else:
+        given = list(vars(value).values())
+    return sorted({text for text in given if type(text) is str and text.isidentifier()})
+
+
+def _constants(value: Any) -> Iterator[Any]:
+    inner = value.co_consts if isinstance(value, types.CodeType) else value
+    for constant in inner:
+        if isinstance(constant, types.CodeType | tuple | frozenset):
+            yield from _constants(constant)
+        else:
+            yield constant
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names_in(constant)
+
+
+_OF_MODULES = frozenset({"__builtins__", "__cached__", "__file__", "__loader__", "__name__", "__package__", "__spec__"})
+
 WORDS: dict[str, Word] = {
     "__annotations__": annotations_of,
+    "__dict__": names_in_order,
     "__doc__": _documented,
     "__name__": _called,
     "__qualname__": _called,
+    "__slots__": names_in_order,
+    "environ": texts_in,
     "get_annotations": annotations_of,
     "get_type_hints": annotations_of,
     "getdoc": _documented,
+    "getenv": texts_in,
     "getsource": _source,
     "getsourcelines": _source,
+    "globals": names_in_order,
     "model_fields": _documented,
     "model_json_schema": _documented,
     "signature": annotations_of,
+    "vars": names_in_order,
 }
 """What is asked for by each name: of all classes, functions and modules that the code reaches."""

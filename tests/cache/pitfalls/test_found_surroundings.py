@@ -1,0 +1,185 @@
+"""Found while looking for wrong answers: what surrounds code, such as the environment, and what is patched."""
+
+from __future__ import annotations
+
+import builtins
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cache.pitfalls.kit import Versions, figures, run
+from cache.pitfalls.test_found_code import PLAIN, consuming
+from planai import RunResult
+
+
+def only(result: RunResult) -> Any:
+    """Return the only output, of a class that the test has written."""
+    (output,) = result.outputs
+    return output
+
+
+LABEL = "self.publish_work(Result(label={call}))"
+
+ENVIRONMENT: dict[str, str] = {
+    "by item": consuming(LABEL.format(call="os.environ['REGION']")),
+    "by get": consuming(LABEL.format(call="os.environ.get('REGION', '')")),
+    "by getenv": consuming(LABEL.format(call="os.getenv('REGION')")),
+    "by a name from os": consuming(LABEL.format(call="environ['REGION']"), "from os import environ\n"),
+    "by another name": consuming(LABEL.format(call="known['REGION']"), "from os import environ as known\n"),
+    "by a function from os": consuming(LABEL.format(call="asked('REGION')"), "from os import getenv as asked\n"),
+    "imported in the function": consuming("from os import environ as known\n" + LABEL.format(call="known['REGION']")),
+    "by a helper that is given the name": consuming(
+        LABEL.format(call="asked('REGION')"), "def asked(name):\n    return os.environ[name]\n"
+    ),
+    "by a bound method": consuming(LABEL.format(call="asked('REGION')"), "asked = os.environ.get\n"),
+    "by a constant": consuming(LABEL.format(call="os.environ[NAME]"), "NAME = 'REGION'\n"),
+    "by a class variable": consuming(
+        LABEL.format(call="os.environ[Names.where]"), "class Names:\n    where = 'REGION'\n"
+    ),
+    "by a default": consuming(LABEL.format(call="asked()"), "def asked(name='REGION'):\n    return os.environ[name]\n"),
+    "handed on": consuming(LABEL.format(call="asked(os.environ)"), "def asked(known):\n    return known['REGION']\n"),
+    "several": consuming(LABEL.format(call="''.join(os.environ.get(name, '') for name in ('OTHER', 'REGION'))")),
+}
+
+
+@pytest.mark.parametrize("text", ENVIRONMENT.values(), ids=ENVIRONMENT)
+def test_an_environment_variable_that_code_names_decides(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    steps = versions.load(text)
+    worker, seen = steps.Work(cache_dir=folder), []
+    for region in ("north", "south", "north"):
+        monkeypatch.setenv("REGION", region)
+        result = run(worker, steps.Number(value=1))
+        seen.append((only(result).label, figures(result)))
+        monkeypatch.setenv("UNRELATED", region)  # in all processes another
+    assert seen == [("north", (0, 1)), ("south", (0, 1)), ("north", (1, 0))]
+
+
+def test_a_variable_that_is_set_later_decides(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REGION", raising=False)
+    steps = versions.load(ENVIRONMENT["by get"])
+    worker = steps.Work(cache_dir=folder)
+    run(worker, steps.Number(value=1))
+    monkeypatch.setenv("REGION", "north")
+    assert only(run(worker, steps.Number(value=1))).label == "north"
+
+
+def test_a_miss_names_the_variable_and_not_its_value(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = versions.load(consuming("os.environ['TOKEN']\nself.publish_work(Result())"))
+    worker = steps.Work(cache_dir=folder)
+    monkeypatch.setenv("TOKEN", "first secret")
+    run(worker, steps.Number(value=1))
+    monkeypatch.setenv("TOKEN", "second secret")
+    assert "code os.environ['TOKEN']: " in str(worker.explain(steps.Number(value=1)))
+    assert run(worker, steps.Number(value=1)).cache.reasons == {"code of os.environ['TOKEN'] changed": 1}
+    assert not [file for file in folder.rglob("*") if file.is_file() and b"secret" in file.read_bytes()]
+
+
+# ---- what the user's own code has put in the place of what it did not write
+
+PATCHED: dict[str, str] = {
+    "a builtin": consuming(PLAIN.format(call="scored(task.value)")),
+    "a function of Python": consuming(PLAIN.format(call="textwrap.scored(task.value)"), "import textwrap\n"),
+    "one that is imported in the function": consuming(
+        "from textwrap import scored\n" + PLAIN.format(call="scored(task.value)")
+    ),
+}
+
+
+@pytest.mark.parametrize("text", PATCHED.values(), ids=PATCHED)
+def test_what_is_patched_counts(versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    steps = versions.load(text)
+    worker, scores = steps.Work(cache_dir=folder), []
+    for scored in (lambda value: value, lambda value: value * 2):
+        for place in (builtins, textwrap):
+            monkeypatch.setattr(place, "scored", scored, raising=False)
+        scores.append(only(run(worker, steps.Number(value=1))).score)
+    assert scores == [1, 2]
+
+
+# ---- in which order things are defined, where code can tell
+
+ORDERS: dict[str, tuple[str, str]] = {
+    "of a class by vars": ("class Steps:\n    {}", "vars(Steps)"),
+    "of a class by its dict": ("class Steps:\n    {}", "Steps.__dict__"),
+    "of a module by globals": ("{}", "globals()"),
+    "of slots": ("class Steps:\n    __slots__ = ({})", "Steps.__slots__"),
+}
+
+
+@pytest.mark.parametrize(("defined", "asked"), ORDERS.values(), ids=ORDERS)
+def test_the_order_of_definitions_counts_where_it_is_asked_for(
+    versions: Versions, folder: Path, defined: str, asked: str
+) -> None:
+    labels = []
+    for names in (("step_a", "step_b"), ("step_b", "step_a")):
+        lines = (
+            "".join(f"{name!r}, " for name in names)
+            if "slots" in defined
+            else "; ".join(f"{name} = 1" for name in names)
+        )
+        call = f"''.join(name for name in {asked} if name.startswith('step_'))"
+        steps = versions.load(consuming(LABEL.format(call=call), defined.format(lines) + "\n"))
+        labels.append(only(run(steps.Work(cache_dir=folder), steps.Number(value=1))).label)
+    assert labels == ["step_astep_b", "step_bstep_a"]
+
+
+def test_the_order_of_definitions_does_not_count_where_nobody_asks(versions: Versions, folder: Path) -> None:
+    hits = []
+    for lines in ("low = 1; high = 2", "high = 2; low = 1"):
+        steps = versions.load(consuming(PLAIN.format(call="Steps.high"), f"class Steps:\n    {lines}\n"))
+        hits.append(figures(run(steps.Work(cache_dir=folder), steps.Number(value=1))))
+    assert hits == [(0, 1), (1, 0)]
+
+
+# ---- objects that code uses
+
+OBJECTS: dict[str, str] = {
+    "a salted hash": consuming(
+        LABEL.format(call="SALTED.copy().hexdigest()"), "import hashlib\nSALTED = hashlib.sha256(b'FIGURE')\n"
+    ),
+    "a salted hash of another family": consuming(
+        LABEL.format(call="SALTED.copy().hexdigest()"), "import hashlib\nSALTED = hashlib.blake2b(b'FIGURE')\n"
+    ),
+    "a hash of any length": consuming(
+        LABEL.format(call="SALTED.copy().hexdigest(8)"), "import hashlib\nSALTED = hashlib.shake_128(b'FIGURE')\n"
+    ),
+    "a keyed hash": consuming(
+        LABEL.format(call="KEYED.copy().hexdigest()"), "import hmac\nKEYED = hmac.new(b'FIGURE', digestmod='sha256')\n"
+    ),
+    "the values of a dict": consuming(PLAIN.format(call="max(VALUES)"), "VALUES = {1: FIGURE}.values()\n"),
+    "the keys of a dict": consuming(PLAIN.format(call="max(KEYS)"), "KEYS = {FIGURE: 1}.keys()\n"),
+    "the items of a dict": consuming(PLAIN.format(call="max(ITEMS)[1]"), "ITEMS = {1: FIGURE}.items()\n"),
+    "the default of a dataclass that is made by a call": consuming(
+        PLAIN.format(call="Made().size"),
+        "import dataclasses\nMade = dataclasses.make_dataclass('Made', [('size', int, FIGURE)])\n",
+    ),
+    "an attribute of a class that is made by a call": consuming(
+        PLAIN.format(call="Made.size"),
+        "import types\nMade = types.new_class('Made', (), {}, lambda body: body.update(size=FIGURE))\n",
+    ),
+    "a method that asks for the class of its object": consuming(
+        PLAIN.format(call="CLIENT.size()"),
+        "class Client:\n    step = FIGURE\n    def size(self):\n        return self.__class__.step\n"
+        "CLIENT = Client()\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", OBJECTS.values(), ids=OBJECTS)
+def test_what_an_object_holds_counts(versions: Versions, folder: Path, text: str) -> None:
+    seen = []
+    for figure in ("1", "2", "1"):
+        steps = versions.load(text.replace("FIGURE", figure))
+        result = run(steps.Work(cache_dir=folder), steps.Number(value=1))
+        seen.append((repr(result.outputs), figures(result)))
+    (one, *_), (other, *_), (again, *_) = seen
+    assert one == again != other
+    assert [found for _, found in seen] == [(0, 1), (0, 1), (1, 0)]
