@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from llm.dialects import Anthropic, OpenAIChat
 from llm.openai_server import OpenAIServer, Reply, answer, completion, failure
 from llm.workers import Analysis, Analyze, Document, make, model
-from planai import Graph, LLMTaskWorker, llm_from_config
+from planai import Graph, LLMTaskWorker, MediaTask, Task, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.errors import BudgetExceeded, ConfigurationError
 from planai.llm import CachedModel
@@ -162,8 +164,8 @@ def spend_at_most(
 
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_a_run_ends_before_it_spends_more_than_it_may(server: OpenAIServer, executor: Any) -> None:
-    result = spend_at_most(server, 250, 50, executor=executor)
-    assert 100 < result.bill.spent.dollars <= 250
+    result = spend_at_most(server, 900, 50, executor=executor)
+    assert 100 < result.bill.spent.dollars <= 900
     assert len(result.outputs) == result.bill.spent.answers == len(server.seen)
     assert (result.failures, result.interrupted, result.ok) == ([], True, False)
     assert "the run has spent $" in result.remarks[0]
@@ -171,7 +173,7 @@ def test_a_run_ends_before_it_spends_more_than_it_may(server: OpenAIServer, exec
 
 
 def test_a_run_that_may_spend_enough_goes_on_to_its_end(server: OpenAIServer) -> None:
-    result = spend_at_most(server, 11 * 20 + 120, 20)
+    result = spend_at_most(server, 11 * 20 + 750, 20)
     assert (len(result.outputs), result.ok) == (20, True)
 
 
@@ -179,18 +181,18 @@ def test_what_was_answered_before_the_limit_is_kept(server: OpenAIServer, tmp_pa
     def worker() -> Any:
         return make(server, tmp_path, llm=model(server, prices=PRICES, max_tokens=10))
 
-    counts = [len(spend_at_most(server, 150, 20, worker()).outputs) for _ in range(4)]
+    counts = [len(spend_at_most(server, 800, 20, worker()).outputs) for _ in range(4)]
     assert counts == sorted(counts)
     assert counts[0] < counts[1] < 20
-    assert len(spend_at_most(server, 1000, 20, worker()).outputs) == 20
+    assert len(spend_at_most(server, 2000, 20, worker()).outputs) == 20
     assert len(server.seen) == 20
 
 
 def test_a_model_that_the_server_calls_otherwise_has_the_price_of_the_one_that_was_asked(server: OpenAIServer) -> None:
     llm = llm_from_config("openai", "gpt-4o", base_url=server.url, api_key="k", max_retries=0, max_tokens=10)
-    result = spend_at_most(server, 0.001, 50, Plain(llm=llm))
+    result = spend_at_most(server, 0.003, 50, Plain(llm=llm))
     assert result.bill.spent.unpriced == 0
-    assert 0 < result.bill.spent.dollars <= Decimal("0.001")
+    assert 0 < result.bill.spent.dollars <= Decimal("0.003")
     assert len(result.outputs) < 50
 
 
@@ -208,7 +210,7 @@ def test_an_answer_that_does_not_say_what_it_took_counts_as_the_most_it_may(serv
         return Reply(json.dumps(body).encode())
 
     server.fallback = without_usage
-    result = spend_at_most(server, 500, 50)
+    result = spend_at_most(server, 2000, 50)
     assert 1 <= len(server.seen) < 50
     assert result.interrupted
     assert result.bill.spent.unpriced == len(server.seen)
@@ -332,3 +334,94 @@ def test_an_answer_that_breaks_the_program_counts_at_what_was_set_aside() -> Non
     result = spend_at_most(None, 100, 5, Broken(llm=Talkative(500)))
     assert [type(one.error) for one in result.failures] == [LookupError] * 2
     assert result.interrupted
+
+
+# ---- what is set aside is never too little
+
+
+class Pictured(MediaTask):
+    text: str = ""
+
+
+def run_with_limit(worker: Plain, task: Task, dollars: float) -> Any:
+    graph = Graph(name="limited")
+    graph.add_workers(worker).set_sink(worker, Analysis)
+    return graph.run([(worker, task)], max_cost_usd=dollars, display_terminal=False)
+
+
+def charging(count: Callable[[dict[str, Any]], int]) -> Callable[[dict[str, Any]], Reply]:
+    """Answer, and charge what `count` says."""
+
+    def reply(body: dict[str, Any]) -> Reply:
+        said = json.loads(answer(insight="x").body)
+        said["usage"]["prompt_tokens"] = count(body)
+        return Reply(json.dumps(said).encode())
+
+    return reply
+
+
+def told(body: dict[str, Any]) -> str:
+    return "".join(str(turn["content"]) for turn in body["messages"])
+
+
+@pytest.mark.parametrize("text", ["0123456789" * 80, "机器学习" * 70, "🦀🎈" * 100, "3f9a0c" * 140])
+def test_text_that_has_many_tokens_does_not_pass_the_limit(server: OpenAIServer, text: str) -> None:
+    server.fallback = charging(lambda body: len(told(body).encode()))  # a token for each byte
+    worker = Plain(llm=model(server, prices=PRICES, max_tokens=10))
+    graph = Graph(name="limited")
+    graph.add_workers(worker).set_sink(worker, Analysis)
+    pairs = [(worker, Document(text=f"{number}{text}")) for number in range(10)]
+    result = graph.run(pairs, max_cost_usd=4000, display_terminal=False)
+    assert result.interrupted
+    assert 0 < result.bill.spent.dollars <= 4000
+
+
+@pytest.mark.parametrize(
+    "picture", ["https://example.org/a.png", base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()]
+)
+def test_a_picture_that_has_many_tokens_is_not_sent(server: OpenAIServer, picture: str) -> None:
+    server.fallback = charging(lambda _: 48_169)
+    llm = llm_from_config("mine", "gpt-4o-mini", base_url=server.url, prices=PRICES, max_tokens=10)
+    result = run_with_limit(Plain(llm=llm, llm_input_type=Pictured), Pictured(images=[picture]), 40_000)
+    assert (result.interrupted, result.bill.spent.answers, server.seen) == (True, 0, [])
+    again = run_with_limit(Plain(llm=llm, llm_input_type=Pictured), Pictured(images=[picture]), 60_000)
+    assert (again.ok, again.bill.spent.dollars) == (True, 48_169)
+
+
+def test_what_may_be_of_any_length_is_refused_where_there_is_a_limit(server: OpenAIServer) -> None:
+    worker = Plain(llm=model(server, prices=PRICES, max_tokens=10), llm_input_type=Pictured)
+    (failed,) = run_with_limit(worker, Pictured(images=["data:application/pdf;base64,JVBERi0="]), 1e6).failures
+    assert "of the type 'application/pdf'" in str(failed.error)
+    assert server.seen == []
+
+
+def test_thoughts_and_results_of_tools_count_in_the_next_round(server: OpenAIServer) -> None:
+    def read(path: str) -> str:
+        """Read a file."""
+        return "7" * 3000
+
+    server.fallback = charging(lambda body: len(told(body).encode()))
+    server.script(OpenAIChat().calls(("c1", "read", {"path": "a"})))
+    worker = Plain(llm=model(server, prices=PRICES, max_tokens=10), tools=[read])
+    result = run_with_limit(worker, Document(text="a"), 3000)
+    assert result.interrupted
+    assert len(server.seen) == 1
+
+
+def test_what_a_provider_is_to_keep_costs_more_at_first(server: OpenAIServer) -> None:
+    def limit(**settings: Any) -> str:
+        llm = llm_from_config("anthropic", "claude-haiku-4-5", base_url=server.url, api_key="k", **settings)
+        return str(run_with_limit(Plain(llm=llm), Document(text="a"), 0).remarks[0])
+
+    found = [limit(max_tokens=10, **more) for more in ({}, {"model_settings": {"anthropic_cache_messages": "1h"}})]
+    costs = [Decimal(text.split("may cost $")[1].split(":")[0]) for text in found]
+    tokens = int(found[0].split("reckoned at ")[1].split(" ")[0])
+    assert costs == [round(Decimal(tokens * per + 50) / 10**6, 4) for per in (Decimal("1.25"), 2)]
+
+
+@pytest.mark.parametrize("body", [{"n": 10}, {"guided_json": "x" * 1000}])
+def test_what_is_sent_as_it_is_counts(server: OpenAIServer, body: dict[str, Any]) -> None:
+    worker = Plain(llm=model(server, prices={"input": 1_000_000, "output": 1_000_000}, max_tokens=100))
+    assert run_with_limit(worker, Document(text="a"), 1500).ok
+    worker.model_settings = {"extra_body": body}
+    assert run_with_limit(worker, Document(text="a"), 1500).interrupted

@@ -6,6 +6,7 @@ The same holds for the order in which things are defined, and for what may be na
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -14,6 +15,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from planai.cache.own import is_machinery
+
+_CREDENTIAL = re.compile(
+    r"((API|ACCESS|AUTH|PRIVATE|SECRET)_?KEY(_ID)?|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE
+)
 
 Word = Callable[[Any], Any]
 """Returns what a class, function or module says of itself."""
@@ -78,14 +83,18 @@ def names_in_order(value: Any) -> list[str]:
 
 
 def texts_in(value: Any) -> list[str]:
-    """Return the texts in a class, function or module that may be names of environment variables."""
+    """Return the texts in a class, function or module that may be names of environment variables.
+
+    Those of credentials are left out: they decide who pays, and each of a team has their own.
+    """
     if isinstance(value, types.FunctionType):
         known = value.__globals__
         given = [*_constants(value.__code__), *(known.get(name) for name in _names_in(value.__code__))]
         given += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     else:
         given = list(vars(value).values())
-    return sorted({text for text in given if type(text) is str and text.isidentifier()})
+    texts = {text for text in given if type(text) is str and text.isidentifier()}
+    return sorted(text for text in texts if not _CREDENTIAL.search(text))
 
 
 def _constants(value: Any) -> Iterator[Any]:

@@ -221,9 +221,10 @@ class Conversation(Generic[T]):
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
         require_room(self.who, request, self.max_input_tokens)
-        sent, dollars = self.budget.terms(llm, request)
+        terms = self.budget.terms(llm, request)
+        sent = terms.request
         is_known = False
-        while not self.budget.reserve(dollars, llm, sent):
+        while not self.budget.reserve(terms, llm):
             yield Until(self.budget.when_released)
         try:
             yield from self._prepared(llm)
@@ -235,7 +236,7 @@ class Conversation(Generic[T]):
             is_known = True
             raise
         finally:
-            self.budget.release(dollars, is_known=is_known)
+            self.budget.release(terms, is_known=is_known)
         if answer.finish_reason == "length" and sent is not request:
             raise InvalidAnswer(
                 f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
-from typing import Any
+from math import ceil
+from typing import Any, NamedTuple
 
 from planai.bills import Bills, Usage
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM, Answer, Request
-from planai.llm.prompt import token_estimate
+from planai.llm.reckoning import most_tokens, most_tokens_of_text
 
 OUTPUT_TOKENS = 4096
 """So long an answer may be, in a run with a limit, where ``max_tokens`` says nothing: each model gives as many."""
@@ -37,7 +39,25 @@ _THINKING = {
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """What the limit of an answer is called on the wires."""
 
-_INPUT_MARGIN = Decimal("1.5")
+_KEEPING = ("anthropic", "bedrock")
+_AN_HOUR = "1h"
+"""For how long a provider is to keep how a request begins, by one of the settings of pydantic-ai for that."""
+
+
+class Terms(NamedTuple):
+    """How a question may be asked.
+
+    Attributes:
+        request: the question, as it may be sent.
+        dollars: what the answer may cost at most.
+        tokens_in: how many tokens the request may have.
+        tokens_out: how many the answer may have.
+    """
+
+    request: Request
+    dollars: Decimal
+    tokens_in: int
+    tokens_out: int
 
 
 def usage_of(answer: Answer) -> Usage:
@@ -64,47 +84,48 @@ class Budget:
     def __init__(self, bills: Bills) -> None:
         self._bills = bills
 
-    def terms(self, llm: LLM, request: Request) -> tuple[Request, Decimal]:
-        """Return `request` as it may be sent, and the US dollars that its answer may cost at most.
+    def terms(self, llm: LLM, request: Request) -> Terms:
+        """Return how a question may be asked.
 
         In a run with a limit, an answer gets one, too. That has no part in what answers are kept under: one that is cut
-        off is not kept, and a whole one is what would have been said without it. The tokens of the request are
-        estimated, with half as many again for safety.
+        off is not kept, and a whole one is what would have been said without it.
 
         Raises:
-            ConfigurationError: the run has a limit, and nobody knows the price of the model.
+            ConfigurationError: the run has a limit, and nobody knows the price of the model or the length of the request.
         """
         if self._bills.limit is None:
-            return request, Decimal(0)
+            return Terms(request, Decimal(0), 0, 0)
         bounded, settings = request, _settings(llm, request)
         if not settings.get("max_tokens"):
-            most = OUTPUT_TOKENS + _thought_tokens(settings)
-            bounded = replace(request, settings={**request.settings, "max_tokens": most})
+            settings["max_tokens"] = OUTPUT_TOKENS + _thought_tokens(settings)
+            bounded = replace(request, settings={**request.settings, "max_tokens": settings["max_tokens"]})
         price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
-        dollars = None if price is None else price(*_reckoned(llm, bounded))
+        if price is not None and price(1, 1) == 0:
+            return Terms(request, Decimal(0), 0, 0)
+        tokens_in, tokens_out = most_tokens(bounded, llm.model_name) + _in_body(settings), _most_said(settings)
+        dollars = None if price is None else price(ceil(tokens_in * _surcharge(llm, settings)), tokens_out)
         if dollars is None:
             raise ConfigurationError(
                 f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
                 'llm_from_config, as in prices={"input": 0.5, "output": 2.0} per million tokens'
             )
-        return (bounded if dollars else request), dollars
+        return Terms(bounded, dollars, tokens_in, tokens_out)
 
-    def reserve(self, dollars: Decimal, llm: LLM, request: Request) -> bool:
-        """Set `dollars` aside for an answer, and tell whether that was possible just now.
+    def reserve(self, terms: Terms, llm: LLM) -> bool:
+        """Set aside what an answer may cost, and tell whether that was possible just now.
 
         Raises:
             BudgetExceeded: it is not, and will not be.
         """
         if self._bills.limit is None:
             return True
-        tokens_in, tokens_out = _reckoned(llm, request)
-        tokens = f"reckoned at {tokens_in} + {tokens_out} tokens at most"
-        return self._bills.reserve(dollars, f"the next answer of {llm.model_name!r}, {tokens},")
+        tokens = f"reckoned at {terms.tokens_in} + {terms.tokens_out} tokens at most"
+        return self._bills.reserve(terms.dollars, f"the next answer of {llm.model_name!r}, {tokens},")
 
-    def release(self, dollars: Decimal, *, is_known: bool = True) -> None:
+    def release(self, terms: Terms, *, is_known: bool = True) -> None:
         """Give back what was set aside, unless nobody knows what the answer cost: then it counts as spent."""
         if self._bills.limit is not None:
-            self._bills.release(dollars, is_known=is_known)
+            self._bills.release(terms.dollars, is_known=is_known)
 
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""
@@ -134,7 +155,21 @@ def _settings(llm: LLM, request: Request) -> dict[str, Any]:
     return {**found, "max_tokens": max(limits)} if limits else found
 
 
-def _reckoned(llm: LLM, request: Request) -> tuple[int, int]:
-    """Return how many tokens a request and its answer may have at most, as far as that can be told."""
-    settings = _settings(llm, request)
-    return int(token_estimate(request) * _INPUT_MARGIN), int(settings.get("max_tokens") or OUTPUT_TOKENS)
+def _in_body(settings: Mapping[str, Any]) -> int:
+    """Return the tokens of what is sent as it is, of which nobody knows what it tells the model."""
+    body = settings.get("extra_body")
+    return most_tokens_of_text(json.dumps(body, ensure_ascii=False, default=str)) if body else 0
+
+
+def _most_said(settings: Mapping[str, Any]) -> int:
+    """Return how many tokens are said at most: in one answer, or in as many as are asked for at once."""
+    body = settings.get("extra_body")
+    number = body.get("n") if isinstance(body, Mapping) else None
+    return int(settings["max_tokens"]) * (number if isinstance(number, int) else 1)
+
+
+def _surcharge(llm: LLM, settings: Mapping[str, Any]) -> Decimal:
+    """Return what a token of a request may cost besides its price: what a provider is to keep costs more at first."""
+    if _AN_HOUR in settings.values():
+        return Decimal(2)
+    return Decimal("1.25") if getattr(llm, "provider", "").startswith(_KEEPING) else Decimal(1)
