@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,17 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from llm.dialects import Anthropic, OpenAIChat
-from llm.openai_server import OpenAIServer, Reply, answer, completion, failure
+from llm.openai_server import SILENCE, OpenAIServer, Reply, answer, completion, failure, garbage
 from llm.workers import Analysis, Analyze, Document, make, model
 from planai import Graph, LLMTaskWorker, MediaTask, Task, llm_from_config
 from planai.bills import Bill, Bills, Usage
-from planai.errors import BudgetExceeded, ConfigurationError
+from planai.errors import BudgetExceeded, ConfigurationError, ModelUnavailable
 from planai.llm import CachedModel
 from planai.llm.client import Answer as ModelAnswer
-from planai.llm.client import Request, ToolCall
+from planai.llm.client import Message, Request, ToolCall
+from planai.llm.foreign import ForeignModel
 from planai.testing import ScriptedLLM, run_inline
+from waiting import wait_until
 
 
 def look_up(word: str) -> str:
@@ -40,6 +43,11 @@ class Plain(LLMTaskWorker):
     prompt = "Analyze it."
     llm_input_type = Document
     output_types = [Analysis]
+
+
+class Awaiting(Plain):
+    async def consume_work(self, task: Document) -> None:
+        await super().consume_work(task)
 
 
 @pytest.fixture
@@ -425,3 +433,75 @@ def test_what_is_sent_as_it_is_counts(server: OpenAIServer, body: dict[str, Any]
     assert run_with_limit(worker, Document(text="a"), 1500).ok
     worker.model_settings = {"extra_body": body}
     assert run_with_limit(worker, Document(text="a"), 1500).interrupted
+
+
+# ---- tries that a provider may charge for
+
+
+CUT = Reply(answer(insight="x").body, cut=True)
+LOST = {"silence": SILENCE, "cut": CUT, "gateway": failure(504), "garbage": garbage("<html>")}
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("name", LOST)
+def test_a_try_that_may_be_charged_counts_as_the_most_it_may_cost(
+    server: OpenAIServer, name: str, is_async: bool
+) -> None:
+    """Each try takes 740 dollars at most: the limit leaves room for two."""
+    llm = model(server, prices=PRICES, max_tokens=10, timeout=0.5 if name == "silence" else 20, max_retries=5)
+    worker = (Awaiting if is_async else Plain)(llm=llm)
+    server.fallback = lambda _: LOST[name]
+    result = spend_at_most(server, 1500, 3, worker, max_workers=1, max_concurrency=1)
+    assert (len(server.seen), result.interrupted) == (2, True)
+    assert "with $1480.0000 for what was asked, and may be charged without an answer" in result.remarks[0]
+
+
+def test_a_try_that_was_refused_costs_nothing(server: OpenAIServer) -> None:
+    llm = model(server, prices=PRICES, max_tokens=10, max_retries=1)
+    server.script(*(failure(status, retry_after="0") for status in (429, 500) for _ in range(2)), failure(400))
+    server.fallback = lambda _: answer(insight="x")
+    result = spend_at_most(server, 900, 4, Plain(llm=llm))
+    assert (len(result.failures), len(result.outputs)) == (3, 1)
+    gone = llm_from_config("local", "m", base_url="http://127.0.0.1:9/v1", prices=PRICES, max_tokens=10, max_retries=0)
+    assert len(spend_at_most(server, 900, 4, Plain(llm=gone)).failures) == 4
+
+
+def test_a_try_after_one_that_may_be_charged_may_answer(server: OpenAIServer) -> None:
+    llm = model(server, prices=PRICES, max_tokens=10, max_retries=1)
+    server.script(CUT)
+    result = spend_at_most(server, 1600, 3, Plain(llm=llm))
+    assert len(result.outputs) == result.bill.spent.answers == 3
+    server.script(CUT, CUT)
+    assert len(spend_at_most(server, 2500, 3, Plain(llm=llm)).failures) == 1
+
+
+def test_a_call_that_is_aborted_may_be_charged(server: OpenAIServer) -> None:
+    chains: list[Any] = []
+
+    class Noting(Plain):
+        def pre_process(self, task: Document) -> Document:
+            chains.append(task.prefix(1))
+            return task
+
+    server.script(SILENCE)
+    worker = Noting(llm=model(server, prices=PRICES, max_tokens=10))
+    graph = Graph(name="limited")
+    graph.add_workers(worker).set_sink(worker, Analysis)
+    work = [(worker, document) for document in documents(2)]
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(graph.run, work, max_cost_usd=1000, display_terminal=False, max_workers=1)
+        wait_until(lambda: len(server.seen) == 1)
+        assert graph.abort_work(chains[0])
+        result = run.result(20)
+    assert (len(server.seen), result.interrupted) == (1, True)
+
+
+def test_a_client_of_pydantic_ai_does_not_try_again_by_itself(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    server.fallback = lambda _: failure(500, connection="close")  # which leaves no connection open
+    with pytest.raises(ModelUnavailable):
+        ForeignModel("openai:gpt-4o", max_retries=0).ask(Request((Message("user", "Hello?"),)))
+    assert len(server.seen) == 1

@@ -140,7 +140,7 @@ class Bills:
             BudgetExceeded: it would not be possible then either.
         """
         with self._lock:
-            spent = sum((bill.spent.dollars for bill in self._bills.values()), self._unknown)
+            spent, unknown = self._spent(), self._unknown
             if self.limit is None or spent + self._reserved + dollars <= self.limit:
                 self._reserved += dollars
                 self._reservations += 1
@@ -148,9 +148,19 @@ class Bills:
             if self._reservations:
                 return False
         raise BudgetExceeded(
-            f"the run has spent ${spent:.4f} of max_cost_usd={self.limit}, and {what} may cost ${dollars:.4f}: "
+            f"the run has spent ${spent:.4f} of max_cost_usd={self.limit}"
+            + (f" (with ${unknown:.4f} for what was asked, and may be charged without an answer)" if unknown else "")
+            + f", and {what} may cost ${dollars:.4f}: "
             "it ends here; what cached workers computed is kept, and will be replayed"
         )
+
+    def reserve_again(self, dollars: Decimal) -> bool:
+        """Count what was set aside as spent, and set as much aside once more; tell whether that was possible."""
+        with self._lock:
+            if self.limit is not None and self._spent() + self._reserved + dollars > self.limit:
+                return False
+            self._unknown += dollars
+            return True
 
     def release(self, dollars: Decimal, *, is_known: bool = True) -> None:
         """Give back what was set aside: what the answer cost is spent by now.
@@ -172,6 +182,9 @@ class Bills:
                 self._waiting.append(callback)
                 return
         callback()
+
+    def _spent(self) -> Decimal:
+        return sum((bill.spent.dollars for bill in self._bills.values()), self._unknown)
 
     def _add(self, worker: str, bill: Bill) -> None:
         with self._lock:

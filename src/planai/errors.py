@@ -126,7 +126,16 @@ class MissingDependency(ModelError, ImportError):
 
 
 class ModelUnavailable(ModelError):
-    """The model cannot be reached: no key, no server, or no model file."""
+    """The model cannot be reached: no key, no server, or no model file.
+
+    Attributes:
+        may_be_billed: whether the provider may have answered all the same, and charge for it: after a time-out, and
+            where the answer was cut off or could not be read.
+    """
+
+    def __init__(self, message: str, *, may_be_billed: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_billed = may_be_billed
 
 
 class RequestTooLong(ModelError):

@@ -16,8 +16,8 @@ from planai.bills import Bills
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiError, RequestTooLong
 from planai.flow import Blocking, Flow, Until
-from planai.llm.budget import Budget
-from planai.llm.client import LLM, Answer, Message, OnChunk, Request
+from planai.llm.budget import Budget, Terms
+from planai.llm.client import LLM, Answer, MayTryAgain, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.tools import Tool, run_tool
 
@@ -36,16 +36,20 @@ class Outcome(NamedTuple, Generic[T]):
 class Ask(Blocking):
     """The step of asking a model: in this thread, or beside an event loop, of as many models at once as one likes."""
 
-    __slots__ = ("_llm", "_on_chunk", "_request")
+    __slots__ = ("_llm", "_may_try_again", "_on_chunk", "_request")
 
-    def __init__(self, llm: LLM, request: Request, on_chunk: OnChunk | None) -> None:
+    def __init__(self, llm: LLM, request: Request, on_chunk: OnChunk | None, may_try_again: MayTryAgain) -> None:
         self._llm, self._request, self._on_chunk = llm, request, on_chunk
-        super().__init__(partial(llm.ask, request, *self._more()))
+        tries_again = getattr(llm, "tries_again", False)
+        self._may_try_again: dict[str, Any] = {"may_try_again": may_try_again} if tries_again else {}
+        super().__init__(partial(llm.ask, request, *self._more(), **self._may_try_again))
 
     def __await__(self) -> Generator[Any, Any, Answer]:
         """Ask without holding a thread, where the model can be asked so."""
         ask_async = getattr(self._llm, "ask_async", None)
-        asked = self._in_a_thread() if ask_async is None else ask_async(self._request, *self._more())
+        asked = (
+            self._in_a_thread() if ask_async is None else ask_async(self._request, *self._more(), **self._may_try_again)
+        )
         found: Answer = yield from asked.__await__()
         return found
 
@@ -56,7 +60,7 @@ class Ask(Blocking):
 
         if self._on_chunk is None:
             return await asyncio.to_thread(self.take)
-        ask = partial(self._llm.ask, self._request)
+        ask = partial(self._llm.ask, self._request, **self._may_try_again)
         return await with_chunks(lambda tell: asyncio.ensure_future(asyncio.to_thread(ask, tell)), self._on_chunk)
 
     def _more(self) -> tuple[OnChunk, ...]:
@@ -222,28 +226,42 @@ class Conversation(Generic[T]):
         """Ask, where that may be paid for."""
         require_room(self.who, request, self.max_input_tokens)
         terms = self.budget.terms(llm, request)
-        sent = terms.request
-        is_known = False
-        while not self.budget.reserve(terms, llm):
-            yield Until(self.budget.when_released)
-        try:
-            yield from self._prepared(llm)
+        began, answer = time.perf_counter(), None
+        while answer is None:
+            while not self.budget.reserve(terms, llm):
+                yield Until(self.budget.when_released)
             began = time.perf_counter()
-            answer: Answer = yield Ask(llm, sent, self.on_chunk)
-            self.spend(llm, answer)
-            is_known = answer.dollars is not None
-        except PlanaiError:  # of who could not be asked, or has not answered
-            is_known = True
-            raise
-        finally:
-            self.budget.release(terms, is_known=is_known)
-        if answer.finish_reason == "length" and sent is not request:
+            answer = yield from self._reserved(llm, terms)
+        if answer.finish_reason == "length" and terms.request is not request:
             raise InvalidAnswer(
                 f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "
                 "max_cost_usd limits a run and max_tokens no answer, it may be no longer, lest the limit be passed: "
                 "set max_tokens"
             )
         return replace(answer, seconds=time.perf_counter() - began)
+
+    def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:
+        """Ask for what was set aside; None where that was spent on a try that failed, and another has to wait."""
+        is_known, has_to_wait = False, False
+
+        def may_try_again() -> bool:
+            nonlocal has_to_wait
+            has_to_wait = not self.budget.reserve_again(terms)
+            return not has_to_wait
+
+        try:
+            yield from self._prepared(llm)
+            answer: Answer = yield Ask(llm, terms.request, self.on_chunk, may_try_again)
+            self.spend(llm, answer)
+            is_known = answer.dollars is not None
+        except PlanaiError as error:  # of who could not be asked, or has not answered
+            is_known = not getattr(error, "may_be_billed", False)
+            if not has_to_wait:
+                raise
+            return None
+        finally:
+            self.budget.release(terms, is_known=is_known)
+        return answer
 
     def _prepared(self, llm: LLM) -> Flow[None]:
         """Let a model get ready: once in a process, which is no part of what an answer takes."""

@@ -91,7 +91,8 @@ class Budget:
         off is not kept, and a whole one is what would have been said without it.
 
         Raises:
-            ConfigurationError: the run has a limit, and nobody knows the price of the model or the length of the request.
+            ConfigurationError: the run has a limit, and nobody knows the price of the model, or the length of the
+                request.
         """
         if self._bills.limit is None:
             return Terms(request, Decimal(0), 0, 0)
@@ -121,6 +122,10 @@ class Budget:
             return True
         tokens = f"reckoned at {terms.tokens_in} + {terms.tokens_out} tokens at most"
         return self._bills.reserve(terms.dollars, f"the next answer of {llm.model_name!r}, {tokens},")
+
+    def reserve_again(self, terms: Terms) -> bool:
+        """Count a try that has failed as spent, and set aside as much for the next; tell whether that was possible."""
+        return self._bills.limit is None or self._bills.reserve_again(terms.dollars)
 
     def release(self, terms: Terms, *, is_known: bool = True) -> None:
         """Give back what was set aside, unless nobody knows what the answer cost: then it counts as spent."""

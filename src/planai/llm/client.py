@@ -11,6 +11,9 @@ Role = Literal["system", "user", "assistant", "tool"]
 OnChunk = Callable[[str], None]
 """Gets the text of an answer, a piece at a time, while the model says it."""
 
+MayTryAgain = Callable[[], bool]
+"""Tells whether a question may be asked again, though the try before may be charged for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -88,7 +88,7 @@ def _inferred(described: ForeignModel) -> Model:
     if isinstance(described.model, Model):
         return described.model
     try:
-        return infer_model(described.model)
+        made = infer_model(described.model)
     except ImportError as error:
         raise MissingDependency(
             f"{described.model!r} needs a package of its own: "
@@ -96,6 +96,10 @@ def _inferred(described: ForeignModel) -> Model:
         ) from error
     except Exception as error:  # noqa: BLE001 - of whatever kind: unknown names, missing keys
         raise ModelUnavailable(f"{described.model!r} cannot be asked: {error}") from None
+    client: Any = getattr(made, "client", None)
+    if hasattr(client, "max_retries"):
+        client.max_retries = 0  # who asks tries again, in the same way for all providers
+    return made
 
 
 def _openai_client(described: RemoteModel, http: httpx2.AsyncClient) -> AsyncOpenAI:

@@ -8,6 +8,7 @@ import random
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, cast
 
 from pydantic_ai import ModelResponse, ModelSettings
@@ -29,7 +30,7 @@ from pydantic_ai.models import Model
 
 from planai.call import current_activation
 from planai.errors import ModelError, ModelUnavailable
-from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.client import Answer, MayTryAgain, OnChunk, Request
 from planai.llm.foreign import ForeignModel
 from planai.llm.loop import LoopThread, running_loop_thread, start, with_chunks
 from planai.llm.providers import build
@@ -50,27 +51,38 @@ _PASSING = (
     ModelServerError,
     TimeoutError,
 )
+_GIVEN_UP = frozenset({408, 499, 504, 524})
+"""Of a gateway that waits no longer for who may answer all the same."""
+
+_NEVER_REACHED = ("connect", "pool")
 _CACHING = frozenset({"anthropic", "bedrock"})
 _bound: weakref.WeakKeyDictionary[Described, tuple[LoopThread, Model]] = weakref.WeakKeyDictionary()
 
 
-def ask(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+def ask(model: Described, request: Request, on_chunk: OnChunk | None, may_try_again: MayTryAgain) -> Answer:
     """Ask `model`, and wait for its answer.
+
+    Args:
+        model: who is asked.
+        request: what it is told.
+        on_chunk: gets the text while it comes; None for all of it at the end.
+        may_try_again: is asked before another try, where the provider may charge for the one before.
 
     Raises:
         ModelUnavailable: the server cannot be reached, or answers with an error.
     """
     chunks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    future = start(_told(model, request, None if on_chunk is None else chunks.put))
+    future = start(_told(model, request, may_try_again, None if on_chunk is None else chunks.put))
     future.add_done_callback(lambda _: chunks.put(None))
     return _awaited(future, chunks, on_chunk)
 
 
-async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None, may_try_again: MayTryAgain) -> Answer:
     """Do what `ask` does, for a program with an event loop of its own."""
     if on_chunk is None:
-        return await asyncio.wrap_future(start(_told(model, request)))
-    return await with_chunks(lambda tell: asyncio.wrap_future(start(_told(model, request, tell))), on_chunk)
+        return await asyncio.wrap_future(start(_told(model, request, may_try_again)))
+    told = partial(_told, model, request, may_try_again)
+    return await with_chunks(lambda tell: asyncio.wrap_future(start(told(tell))), on_chunk)
 
 
 def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_chunk: OnChunk | None) -> Answer:
@@ -84,7 +96,9 @@ def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_c
                 chunk = chunks.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
                 if _is_aborted():
-                    raise ModelUnavailable("the answer was not waited for: its work was aborted") from None
+                    raise ModelUnavailable(
+                        "the answer was not waited for: its work was aborted", may_be_billed=True
+                    ) from None
                 continue
             if chunk is None:
                 return _outcome(future)
@@ -110,18 +124,22 @@ def _is_aborted() -> bool:
     return activation is not None and call is not None and call.id in activation.scope.aborted
 
 
-async def _told(model: Described, request: Request, on_chunk: Callable[[str], Any] | None = None) -> Answer:
+async def _told(
+    model: Described, request: Request, may_try_again: MayTryAgain, on_chunk: Callable[[str], Any] | None = None
+) -> Answer:
     """Ask, and say what went wrong in words that help."""
     try:
-        return await _tried(model, request, on_chunk)
+        return await _tried(model, request, may_try_again, on_chunk)
     except ModelError:
         raise
     except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
         # Not chained: the text of an error may hold the key, and a traceback would show it.
-        raise ModelUnavailable(_explained(error, model, request)) from None
+        raise ModelUnavailable(_explained(error, model, request), may_be_billed=_may_be_billed(error)) from None
 
 
-async def _tried(model: Described, request: Request, on_chunk: Callable[[str], Any] | None = None) -> Answer:
+async def _tried(
+    model: Described, request: Request, may_try_again: MayTryAgain, on_chunk: Callable[[str], Any] | None
+) -> Answer:
     """Ask, and again after a pause where that may help."""
     bound = _bind(model)
     for tries in range(model.max_retries + 1):
@@ -134,6 +152,8 @@ async def _tried(model: Described, request: Request, on_chunk: Callable[[str], A
         except (ModelAPIError, TimeoutError) as error:
             pause = _pause(error, tries, model)
             if tries == model.max_retries or pause is None:
+                raise
+            if _may_be_billed(error) and not may_try_again():
                 raise
         await asyncio.sleep(pause)
     raise AssertionError("the last try returns or raises")
@@ -149,6 +169,18 @@ def _pause(error: Exception, tries: int, model: Described) -> float | None:
     if wanted is not None:
         return wanted if wanted <= max(model.timeout, _LONGEST_PAUSE) else None
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**tries) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+
+
+def _may_be_billed(error: BaseException) -> bool:
+    """Tell whether a provider may charge for a try that has failed: unless it refused, or was never reached."""
+    match error:
+        case BaseExceptionGroup():  # of several models, each asked after the other
+            return any(map(_may_be_billed, error.exceptions))
+        case ModelHTTPError():
+            return error.status_code in _GIVEN_UP
+        case ModelConnectionError():
+            return error.phase not in _NEVER_REACHED
+    return not isinstance(error, UserError | ImportError)
 
 
 async def _asked(

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from planai.errors import MissingDependency
-from planai.llm.client import Answer, OnChunk, Request
+from planai.llm.client import Answer, MayTryAgain, OnChunk, Request
 from planai.llm.direct import Direct
 from planai.llm.prices import price_of
 
@@ -40,6 +40,9 @@ class Transported(Direct, ABC):
     def find_key(self) -> str:
         """Return the key to send; it is looked for before the client is loaded."""
 
+    tries_again = True
+    """Whether it may ask a question several times, and takes `MayTryAgain`."""
+
     @property
     def is_ready(self) -> bool:
         """Whether the client library is loaded, which takes a second or more."""
@@ -54,14 +57,18 @@ class Transported(Direct, ABC):
         """
         self._transport()
 
-    def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+    def ask(
+        self, request: Request, on_chunk: OnChunk | None = None, *, may_try_again: MayTryAgain = lambda: True
+    ) -> Answer:
         """Ask the model, on the event loop that all models share."""
-        found: Answer = self._transport().ask(self, request, on_chunk)
+        found: Answer = self._transport().ask(self, request, on_chunk, may_try_again)
         return found
 
-    async def ask_async(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
+    async def ask_async(
+        self, request: Request, on_chunk: OnChunk | None = None, *, may_try_again: MayTryAgain = lambda: True
+    ) -> Answer:
         """Ask the model from an event loop, whichever that is."""
-        found: Answer = await self._transport().ask_async(self, request, on_chunk)
+        found: Answer = await self._transport().ask_async(self, request, on_chunk, may_try_again)
         return found
 
     def dollars_for(self, tokens_in: int, tokens_out: int, cached: int = 0) -> Decimal | None:

@@ -58,6 +58,18 @@ def test_an_environment_variable_that_code_names_decides(
     assert seen == [("north", (0, 1)), ("south", (0, 1)), ("north", (1, 0))]
 
 
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "GITHUB_TOKEN", "AWS_ACCESS_KEY_ID", "SHOP_PASSWORD"])
+def test_a_credential_of_the_environment_decides_nothing(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    steps = versions.load(consuming(LABEL.format(call=f"'paid' if os.environ['{name}'] else ''")))
+    worker, seen = steps.Work(cache_dir=folder), []
+    for key in ("mine", "yours"):
+        monkeypatch.setenv(name, key)
+        seen.append(figures(run(worker, steps.Number(value=1))))
+    assert seen == [(0, 1), (1, 0)]
+
+
 def test_a_variable_that_is_set_later_decides(
     versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,13 +84,13 @@ def test_a_variable_that_is_set_later_decides(
 def test_a_miss_names_the_variable_and_not_its_value(
     versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = versions.load(consuming("os.environ['TOKEN']\nself.publish_work(Result())"))
+    steps = versions.load(consuming("os.environ['TENANT']\nself.publish_work(Result())"))
     worker = steps.Work(cache_dir=folder)
-    monkeypatch.setenv("TOKEN", "first secret")
+    monkeypatch.setenv("TENANT", "first secret")
     run(worker, steps.Number(value=1))
-    monkeypatch.setenv("TOKEN", "second secret")
-    assert "code os.environ['TOKEN']: " in str(worker.explain(steps.Number(value=1)))
-    assert run(worker, steps.Number(value=1)).cache.reasons == {"code of os.environ['TOKEN'] changed": 1}
+    monkeypatch.setenv("TENANT", "second secret")
+    assert "code os.environ['TENANT']: " in str(worker.explain(steps.Number(value=1)))
+    assert run(worker, steps.Number(value=1)).cache.reasons == {"code of os.environ['TENANT'] changed": 1}
     assert not [file for file in folder.rglob("*") if file.is_file() and b"secret" in file.read_bytes()]
 
 
