@@ -240,6 +240,21 @@ def test_what_a_cached_model_has_kept_costs_nothing(server: OpenAIServer, tmp_pa
     assert again == (Decimal(0), 0)
 
 
+def test_a_cached_model_knows_what_it_was_asked_in_a_run_without_a_limit(server: OpenAIServer, tmp_path: Path) -> None:
+    server.fallback = lambda _: OpenAIChat().text('{"insight": "x"}')
+
+    def run(dollars: float | None, **settings: Any) -> int:
+        http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
+        provider = OpenAIProvider(base_url=server.url, api_key="k", http_client=http)
+        llm = CachedModel(OpenAIChatModel("gpt-4o", provider=provider), cache=tmp_path)
+        assert spend_at_most(None, dollars, 1, Plain(llm=llm, model_settings=settings)).ok
+        return len(server.seen)
+
+    assert [run(1), run(None), run(1)] == [1, 1, 1]
+    assert server.seen[0].body["max_completion_tokens"] == 4096
+    assert [run(1, max_tokens=4096), run(None, max_tokens=4096)] == [2, 2]
+
+
 class Talkative(ScriptedLLM):
     """Says as many tokens as it may, at a dollar for a hundred; and is done where it may say enough."""
 
@@ -472,7 +487,7 @@ def test_a_try_after_one_that_may_be_charged_may_answer(server: OpenAIServer) ->
     result = spend_at_most(server, 1600, 3, Plain(llm=llm))
     assert len(result.outputs) == result.bill.spent.answers == 3
     server.script(CUT, CUT)
-    assert len(spend_at_most(server, 2500, 3, Plain(llm=llm)).failures) == 1
+    assert len(spend_at_most(server, 2500, 3, Plain(llm=llm), executor="inline").failures) == 1
 
 
 def test_a_call_that_is_aborted_may_be_charged(server: OpenAIServer) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from planai.bills import Bills, Usage
 from planai.errors import ConfigurationError
-from planai.llm.client import LLM, Answer, Request
+from planai.llm.client import LLM, Answer, Request, RunLimit
 from planai.llm.reckoning import most_tokens, most_tokens_of_text
 
 OUTPUT_TOKENS = 4096
@@ -98,7 +98,7 @@ class Budget:
             return Terms(request, Decimal(0), 0, 0)
         bounded, settings = request, _settings(llm, request)
         if not settings.get("max_tokens"):
-            settings["max_tokens"] = OUTPUT_TOKENS + _thought_tokens(settings)
+            settings["max_tokens"] = RunLimit(OUTPUT_TOKENS + _thought_tokens(settings))
             bounded = replace(request, settings={**request.settings, "max_tokens": settings["max_tokens"]})
         price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
         if price is not None and price(1, 1) == 0:

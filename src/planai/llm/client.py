@@ -15,6 +15,10 @@ MayTryAgain = Callable[[], bool]
 """Tells whether a question may be asked again, though the try before may be charged for."""
 
 
+class RunLimit(int):
+    """Tokens of an answer at most, as the limit of a run sets them and nobody who asks: a part of no key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """A picture that a model is shown.

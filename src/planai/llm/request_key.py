@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from planai.cache.canonical import canonical, digest
 from planai.cache.key import digest_of_parts
 from planai.cache.shown import short_text
-from planai.llm.client import LLM, Message, Rendered, Request
+from planai.llm.client import LLM, Message, Rendered, Request, RunLimit
 
 _IDLE = frozenset(
     {
@@ -82,7 +82,7 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> deciding({"temperature": 0, "timeout": 5, "extra_headers": {"X-Key": "k", "openai-beta": "v2"}})
     {'temperature': 0, 'extra_headers': {'openai-beta': 'v2'}}
     """
-    found = {name: value for name, value in settings.items() if name not in _IDLE}
+    found = {name: value for name, value in settings.items() if name not in _IDLE and not isinstance(value, RunLimit)}
     if isinstance(found.get(_BODY), Mapping):
         body = {name: value for name, value in found.pop(_BODY).items() if name not in _IDLE}
         told = _without_secrets(body)
