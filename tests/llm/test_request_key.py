@@ -9,7 +9,8 @@ import pytest
 
 from planai import llm_from_config
 from planai.llm.client import LLM, Image, Message, Request, ToolCall, ToolSpec
-from planai.llm.request_key import Asked, key_of_request
+from planai.llm.foreign import ForeignModel
+from planai.llm.request_key import Asked, key_of_request, shown
 
 USER = Message("user", "Which?")
 FIRST = {"type": "object", "properties": {"reasons": {"type": "string"}, "verdict": {"type": "string"}}}
@@ -68,3 +69,67 @@ def test_a_setting_counts_the_same_wherever_it_is_set() -> None:
 def test_an_address_is_the_same_with_a_slash_at_its_end() -> None:
     with_slash = llm_from_config("local", "m", base_url="http://127.0.0.1:9/v1/")
     assert key(told()) == key(told(), with_slash)
+
+
+def with_header(name: str, value: str = "a-value") -> dict[str, Any]:
+    return {"extra_headers": {"X-Always": "b", name: value}}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["azureml-model-deployment", "X-Model", "x-portkey-config", "cf-aig-gateway", "OpenAI-Beta", "x-session-mode"],
+)
+def test_a_header_that_may_choose_who_answers_tells_requests_apart(name: str) -> None:
+    one, other = (told(settings=with_header(name, value)) for value in ("one", "two"))
+    assert len({key(one), key(other), key(told(settings=with_header("X-Always", "b")))}) == 3
+    assert key(one) == key(told(settings=with_header(name.upper(), "one")))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "api-key", "X-Auth", "x-goog-api-key", "Cookie", "x-portkey-virtual-key", "cf-aig-token"),
+        *("HTTP-Referer", "X-Title", "User-Agent", "x-request-id", "traceparent", "openai-project", "x-stainless-os"),
+    ],
+)
+def test_a_header_with_a_secret_or_of_no_effect_does_not(name: str) -> None:
+    one, other = (told(settings=with_header(name, value)) for value in ("one", "two"))
+    assert key(one) == key(other) == key(told(settings=with_header("X-Always", "b")))
+
+
+def test_no_header_is_shown() -> None:
+    settings = {"extra_headers": {"X-Deployment": "nobody-else-knows", "Authorization": "Bearer abc"}}
+    fields = shown(model(), told(settings=settings), Asked())
+    assert "X-Deployment".lower() in str(fields)
+    assert "nobody-else-knows" not in str(fields)
+    assert "abc" not in str(fields)
+
+
+def test_whether_a_model_follows_schemas_tells_requests_apart() -> None:
+    one, other = (ForeignModel("groq:llama", structured_outputs=follows) for follows in (True, False))
+    assert key(told(), one) != key(told(), other)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("azure:gpt-4o", "AZURE_OPENAI_ENDPOINT"),
+        ("azure:gpt-4o", "OPENAI_API_VERSION"),
+        ("gateway/openai:gpt-4o", "PYDANTIC_AI_GATEWAY_BASE_URL"),
+        ("gateway/anthropic:claude", "PAIG_BASE_URL"),
+        ("bedrock:claude", "AWS_DEFAULT_REGION"),
+        ("cohere:command", "CO_BASE_URL"),
+        ("google-cloud:gemini-2.5-flash", "GOOGLE_CLOUD_LOCATION"),
+        ("google-gla:gemini-2.5-flash", "GOOGLE_GEMINI_BASE_URL"),
+        ("heroku:claude", "HEROKU_INFERENCE_URL"),
+        ("openai-chat:gpt-4o", "OPENAI_BASE_URL"),
+        ("groq:llama", "GROQ_BASE_URL"),
+        ("vllm:llama", "VLLM_BASE_URL"),
+    ],
+)
+def test_where_a_name_is_served_tells_requests_apart(name: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {key(told(), ForeignModel(name))}
+    for value in ("https://one.example.org", "https://two.example.org"):
+        monkeypatch.setenv(variable, value)
+        found.add(key(told(), ForeignModel(name)))
+    assert len(found) == 3

@@ -226,11 +226,10 @@ class Conversation(Generic[T]):
         """Ask, where that may be paid for."""
         require_room(self.who, request, self.max_input_tokens)
         terms = self.budget.terms(llm, request)
-        began, answer = time.perf_counter(), None
+        answer = None
         while answer is None:
             while not self.budget.reserve(terms, llm):
                 yield Until(self.budget.when_released)
-            began = time.perf_counter()
             answer = yield from self._reserved(llm, terms)
         if answer.finish_reason == "length" and terms.request is not request:
             raise InvalidAnswer(
@@ -238,7 +237,7 @@ class Conversation(Generic[T]):
                 "max_cost_usd limits a run and max_tokens no answer, it may be no longer, lest the limit be passed: "
                 "set max_tokens"
             )
-        return replace(answer, seconds=time.perf_counter() - began)
+        return answer
 
     def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:
         """Ask for what was set aside; None where that was spent on a try that failed, and another has to wait."""
@@ -251,6 +250,7 @@ class Conversation(Generic[T]):
 
         try:
             yield from self._prepared(llm)
+            began = time.perf_counter()
             answer: Answer = yield Ask(llm, terms.request, self.on_chunk, may_try_again)
             self.spend(llm, answer)
             is_known = answer.dollars is not None
@@ -261,7 +261,7 @@ class Conversation(Generic[T]):
             return None
         finally:
             self.budget.release(terms, is_known=is_known)
-        return answer
+        return replace(answer, seconds=time.perf_counter() - began)
 
     def _prepared(self, llm: LLM) -> Flow[None]:
         """Let a model get ready: once in a process, which is no part of what an answer takes."""

@@ -12,6 +12,19 @@ from typing import Any
 from planai.llm.request_key import deciding
 from planai.llm.transported import Transported
 
+_WHERE = {
+    "azure": ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION"),
+    "bedrock": ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_REGION"),
+    "cohere": ("CO_BASE_URL",),
+    "gateway": ("PYDANTIC_AI_GATEWAY_BASE_URL", "PAIG_BASE_URL"),
+    "github": ("GITHUB_COPILOT_BASE_URL", "COPILOT_API_URL", "GITHUB_COPILOT_API_BASE"),
+    "google": ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL", "GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_PROJECT"),
+    "heroku": ("HEROKU_INFERENCE_URL",),
+    "snowflake": ("SNOWFLAKE_ACCOUNT",),
+}
+"""The variables that say where a model is served which is known by its name, and by which version of a protocol; of
+other providers it is one that ends with ``_BASE_URL``."""
+
 
 @dataclass(eq=False)
 class ForeignModel(Transported):
@@ -49,14 +62,17 @@ class ForeignModel(Transported):
 
     def url(self) -> str | None:
         """Return where the model is served; None for where its provider does."""
-        if isinstance(self.model, str):
-            return os.environ.get(f"{self.provider.partition('-')[0].upper()}_BASE_URL") or None
-        return url_of(self.model)
+        if not isinstance(self.model, str):
+            return url_of(self.model)
+        family = self.provider.partition("/")[0].partition("-")[0]
+        found = (os.environ.get(name) for name in _WHERE.get(family, (f"{family.upper()}_BASE_URL",)))
+        return ",".join(filter(None, found)) or None
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers: also the settings of the model object itself."""
         own = {} if isinstance(self.model, str) else settings_of(self.model)
-        return {**own, **self.more}
+        follows = {} if self.structured_outputs else {"structured_outputs": False}
+        return {**own, **self.more, **follows}
 
     def sent(self) -> dict[str, Any]:
         """Return the settings that are sent; the model object adds its own."""

@@ -58,6 +58,14 @@ ANSWER = "answer"
 
 _HEADERS = "extra_headers"
 _TELLING_HEADERS = ("-beta", "-version")
+_SECRET_HEADER = re.compile(r"auth|cookie|credential|password|secret|signature|token|(^|[-_])(api)?key", re.IGNORECASE)
+_IDLE_HEADER = re.compile(
+    r"(accept.*|b3|baggage|connection|content-.*|date|dnt|forwarded|from|(http-)?refer+er|.*(correlation|request|"
+    r"session|span|trace|user)-?id|openai-(organization|project)|trace(parent|state)|user-agent|via|"
+    r"x-(b3|cloud-trace|datadog|forwarded|ratelimit|real|stainless)-.*|x-(openrouter-)?(title|categories))",
+    re.IGNORECASE,
+)
+"""Headers that tell who asks, from where, on whose account or for which trace, and change nothing of an answer."""
 
 
 class Asked(NamedTuple):
@@ -91,10 +99,19 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
         asked = {name: value for name, value in found.pop(_QUERY).items() if not _QUERY_SECRET.search(name)}
         found |= {_QUERY: asked} if asked else {}
     if _HEADERS in found:
-        given = {name.lower(): value for name, value in (found.pop(_HEADERS) or {}).items()}
-        told = {name: value for name, value in given.items() if name.endswith(_TELLING_HEADERS)}
+        told = _telling(found.pop(_HEADERS) or {})
         found |= {_HEADERS: told} if told else {}
     return found
+
+
+def _telling(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers that may choose who answers, such as a deployment; of their values, digests are enough."""
+    given = {name.lower(): str(value) for name, value in headers.items()}
+    return {
+        name: value if name.endswith(_TELLING_HEADERS) else digest(value.encode("utf-8", "surrogatepass"))[:16]
+        for name, value in given.items()
+        if name.endswith(_TELLING_HEADERS) or not (_SECRET_HEADER.search(name) or _IDLE_HEADER.fullmatch(name))
+    }
 
 
 def _without_secrets(value: Any) -> Any:
