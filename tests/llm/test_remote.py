@@ -10,6 +10,7 @@ import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -200,6 +201,35 @@ def test_a_server_that_echoes_a_header_does_not_make_us_show_it(server: OpenAISe
     (failed,) = run_inline(worker, Place(name="Paris")).failures
     assert "bad header" in str(failed.error)
     assert KEY not in str(failed.error)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"extra_query": {"api-key": "se/cret+1", "version": "2026"}},
+        {"extra_query": {"sig": "se/cret+1"}},
+        {"extra_body": {"account": [{"password": "se/cret+1"}]}},
+        {"extra_body": {"authorization": {"scheme": "own", "value": "se/cret+1"}}},
+        {"extra_headers": {"X-Auth": "se/cret+1"}},
+    ],
+)
+@pytest.mark.parametrize("of_model", [True, False])
+def test_a_server_that_echoes_a_secret_setting_does_not_make_us_show_it(
+    server: OpenAIServer, settings: dict[str, Any], of_model: bool
+) -> None:
+    echoed = f"no such account: se/cret+1 {quote('se/cret+1', safe='')} 'se/cret+1' of 2026"
+    server.fallback = lambda _: failure(403, echoed)
+    others = {"extra_headers": {"X-Other": "other-secret"}}  # those of the worker go before the model's
+    given = [{"model_settings": settings}, {"model_settings": others}]
+    llm = model("local", server.url, **given[not of_model])
+    (failed,) = run_inline(Describe(llm=llm, **given[of_model]), Place(name="Paris")).failures
+    assert "no such account: *** *** '***' of 2026" in str(failed.error)
+
+
+def test_an_address_with_a_key_in_it_does_not_show_it() -> None:
+    with pytest.raises(ModelUnavailable, match="no server answers") as caught:
+        model("local", "http://127.0.0.1:9/v1?api-key=se%2Fcret").ask(CITY)
+    assert "cret" not in str(caught.value)
 
 
 def test_a_server_that_echoes_the_key_does_not_make_us_show_it(server: OpenAIServer) -> None:

@@ -97,6 +97,11 @@ def test_a_header_with_a_secret_or_of_no_effect_does_not(name: str) -> None:
     assert key(one) == key(other) == key(told(settings=with_header("X-Always", "b")))
 
 
+def test_a_secret_in_an_address_does_not_but_the_rest_of_it_does() -> None:
+    keys = [key(told(settings={"extra_query": {"version": one, "sig": two}})) for one, two in ("ab", "ac", "bb")]
+    assert keys[0] == keys[1] != keys[2]
+
+
 def test_no_header_is_shown() -> None:
     settings = {"extra_headers": {"X-Deployment": "nobody-else-knows", "Authorization": "Bearer abc"}}
     fields = shown(model(), told(settings=settings), Asked())

@@ -13,6 +13,7 @@ from planai.cache.canonical import canonical, digest
 from planai.cache.key import digest_of_parts
 from planai.cache.shown import short_text
 from planai.llm.client import LLM, Message, Rendered, Request, RunLimit
+from planai.llm.secrets import QUERY_SECRET, SECRET, SECRET_HEADER
 
 _IDLE = frozenset(
     {
@@ -47,18 +48,11 @@ _IDLE = frozenset(
 
 _BODY = "extra_body"
 _QUERY = "extra_query"
-_SECRET = re.compile(
-    r"(api[-_]?key|access[-_]?key|auth[-_]?token|access[-_]?token|secret|password|authorization)$", re.IGNORECASE
-)
-_QUERY_SECRET = re.compile(_SECRET.pattern + r"|^(key|token|code|sig|signature|subscription-key)$", re.IGNORECASE)
-"""In an address, what is called just so is a key, too."""
-
 ANSWER = "answer"
 """What the form of the answer is called in `shown`; in the space of responses, only those of workers have it."""
 
 _HEADERS = "extra_headers"
 _TELLING_HEADERS = ("-beta", "-version")
-_SECRET_HEADER = re.compile(r"auth|cookie|credential|password|secret|signature|token|(^|[-_])(api)?key", re.IGNORECASE)
 _IDLE_HEADER = re.compile(
     r"(accept.*|b3|baggage|connection|content-.*|date|dnt|forwarded|from|(http-)?refer+er|.*(correlation|request|"
     r"session|span|trace|user)-?id|openai-(organization|project)|trace(parent|state)|user-agent|via|"
@@ -96,7 +90,7 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
         told = _without_secrets(body)
         found |= {_BODY: told} if told else {}
     if isinstance(found.get(_QUERY), Mapping):
-        asked = {name: value for name, value in found.pop(_QUERY).items() if not _QUERY_SECRET.search(name)}
+        asked = {name: value for name, value in found.pop(_QUERY).items() if not QUERY_SECRET.search(name)}
         found |= {_QUERY: asked} if asked else {}
     if _HEADERS in found:
         told = _telling(found.pop(_HEADERS) or {})
@@ -110,7 +104,7 @@ def _telling(headers: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: value if name.endswith(_TELLING_HEADERS) else digest(value.encode("utf-8", "surrogatepass"))[:16]
         for name, value in given.items()
-        if name.endswith(_TELLING_HEADERS) or not (_SECRET_HEADER.search(name) or _IDLE_HEADER.fullmatch(name))
+        if name.endswith(_TELLING_HEADERS) or not (SECRET_HEADER.search(name) or _IDLE_HEADER.fullmatch(name))
     }
 
 
@@ -120,7 +114,7 @@ def _without_secrets(value: Any) -> Any:
         return {
             name: _without_secrets(one)
             for name, one in value.items()
-            if not (isinstance(name, str) and _SECRET.search(name))
+            if not (isinstance(name, str) and SECRET.search(name))
         }
     return [_without_secrets(one) for one in value] if isinstance(value, list | tuple) else value
 

@@ -35,6 +35,7 @@ from planai.llm.foreign import ForeignModel
 from planai.llm.loop import LoopThread, running_loop_thread, start, with_chunks
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
+from planai.llm.secrets import without_secrets
 from planai.llm.translate import answer_of, history_of, parameters_of, was_cut
 
 Described = RemoteModel | ForeignModel
@@ -134,7 +135,9 @@ async def _told(
         raise
     except Exception as error:  # noqa: BLE001 - three libraries raise what they like, on what a server sends
         # Not chained: the text of an error may hold the key, and a traceback would show it.
-        raise ModelUnavailable(_explained(error, model, request), may_be_billed=_may_be_billed(error)) from None
+        raise ModelUnavailable(
+            without_secrets(_explained(error, model), model.secrets(request)), may_be_billed=_may_be_billed(error)
+        ) from None
 
 
 async def _tried(
@@ -225,12 +228,9 @@ def _bind(model: Described) -> Model:
     return built.model
 
 
-def _explained(error: Exception, model: Described, request: Request) -> str:
-    """Say what went wrong, and what to do."""
-    who, cause = (
-        f"{model.model_name!r} of {model.provider!r}",
-        f"({type(error).__name__}: {_without_secrets(error, model.secrets(request))})",
-    )
+def _explained(error: Exception, model: Described) -> str:
+    """Say what went wrong, and what to do; a server may have echoed a secret."""
+    who, cause = f"{model.model_name!r} of {model.provider!r}", f"({type(error).__name__}: {error})"
     where = model.url() or "its provider"
     match error:
         case ModelTimeoutError() | ModelRequestTimeout() | TimeoutError():
@@ -249,11 +249,3 @@ def _explained(error: Exception, model: Described, request: Request) -> str:
         f"what came from {where} for {who} is no answer of a model: "
         f"is it the right server, and does base_url go up to and with /v1 where it speaks OpenAI's protocol? {cause}"
     )
-
-
-def _without_secrets(error: Exception, secrets: set[str]) -> str:
-    """Return the error's text; a server that echoes a key or a header must not make us show it."""
-    text = str(error)
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text

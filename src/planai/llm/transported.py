@@ -13,9 +13,10 @@ from planai.errors import MissingDependency
 from planai.llm.client import Answer, MayTryAgain, OnChunk, Request
 from planai.llm.direct import Direct
 from planai.llm.prices import price_of
+from planai.llm.secrets import secrets_in, secrets_in_address
 
 _TRANSPORT = "planai.llm.transport"
-_SECRET_VARIABLES = ("_API_KEY", "_TOKEN", "_SECRET")
+_SECRET_VARIABLES = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 _SHORTEST_SECRET = 8
 
 
@@ -35,6 +36,10 @@ class Transported(Direct, ABC):
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
         """Return the settings that change the answers."""
+
+    @abstractmethod
+    def url(self) -> str | None:
+        """Return where the model is served; None for where its provider does."""
 
     @abstractmethod
     def find_key(self) -> str:
@@ -76,11 +81,13 @@ class Transported(Direct, ABC):
         return price_of(self.provider, self.model_name, tokens_in, tokens_out, self.prices, cached)
 
     def secrets(self, request: Request) -> set[str]:
-        """Return what must not be shown, of what is sent: the key, headers, and what the environment calls a key."""
-        headers = ({**self.settings(), **request.settings}.get("extra_headers") or {}).values()
-        words = [word for value in headers for word in str(value).split()]
-        words += [value for name, value in os.environ.items() if name.endswith(_SECRET_VARIABLES)]
-        return {word for word in words if len(word) >= _SHORTEST_SECRET} | set(filter(None, [self.find_key()]))
+        """Return what must not be shown: the key, what is a secret of what is sent, and what the environment calls one.
+
+        Both where the model has it, and where the request has.
+        """
+        named = {value for name, value in os.environ.items() if name.endswith(_SECRET_VARIABLES)}
+        found = {word for word in named if len(word) >= _SHORTEST_SECRET} | secrets_in_address(self.url() or "")
+        return found.union(secrets_in(self.settings()), secrets_in(request.settings), filter(None, [self.find_key()]))
 
     def _transport(self) -> Any:
         self.find_key()
