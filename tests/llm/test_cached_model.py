@@ -86,6 +86,33 @@ def test_models_for_tests_are_told_apart_by_what_they_answer(tmp_path: Path) -> 
     assert [one.cache_stats.hits for one in cached] == [0, 0, 1]
 
 
+def saying(text: str) -> tuple[FunctionModel, list[str]]:
+    asked: list[str] = []
+
+    def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+        asked.append(text)
+        return ModelResponse(parts=[TextPart(text)])
+
+    return FunctionModel(answer, model_name="m"), asked
+
+
+def shouting(text: str) -> tuple[FunctionModel, list[str]]:
+    asked: list[str] = []
+
+    def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+        asked.append(text)
+        return ModelResponse(parts=[TextPart(f"{text}!")])
+
+    return FunctionModel(answer, model_name="m"), asked
+
+
+def test_models_of_functions_are_told_apart_by_their_code(tmp_path: Path) -> None:
+    models = [saying("A"), saying("B"), shouting("A"), saying("A"), shouting("A")]
+    for _ in range(2):
+        assert [ask(CachedModel(one, cache=tmp_path)) for one, _ in models] == ["A", "B", "A!", "A", "A!"]
+    assert [asked for _, asked in models] == [["A"], ["B"], ["A"], [], []]
+
+
 def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
     models = [CachedModel(wrapped(server), cache=tmp_path) for _ in range(2)]
     assert [ask(model) for model in models for _ in range(2)] == ["answer 1"] * 4

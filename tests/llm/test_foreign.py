@@ -91,8 +91,10 @@ def test_model_objects_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
 
 def test_a_model_object_may_have_others_within_which_count_with_their_settings(tmp_path: Path) -> None:
     def worker(insight: str, temperature: float) -> Analyze:
+        lines = iter([json.dumps({"insight": insight})])
+
         def answer(messages: Any, info: AgentInfo) -> ModelResponse:
-            return ModelResponse(parts=[TextPart(json.dumps({"insight": insight}))])
+            return ModelResponse(parts=[TextPart(next(lines))])
 
         inner = FunctionModel(answer, model_name="inner", settings={"temperature": temperature})
         return Analyze(llm=FallbackModel(model(ModelHTTPError(418, "m")), inner), cache_dir=tmp_path)

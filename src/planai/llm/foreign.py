@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from planai.cache.source import CodeIdentity
 from planai.llm.request_key import deciding
 from planai.llm.transported import Transported
 
@@ -109,13 +111,30 @@ def settings_of(model: Any) -> dict[str, Any]:
 
 
 def _scripted(model: Any) -> dict[str, Any]:
-    """Return what pydantic-ai's `TestModel` answers: all objects of it have the same name."""
+    """Return what pydantic-ai's models for tests answer: others may have the same name."""
     while (inner := getattr(model, "wrapped", None)) is not None:
         model = inner
-    if type(model).__module__ != "pydantic_ai.models.test":
-        return {}
-    told = (model.custom_output_text, model.custom_output_args, model.call_tools, model.seed)
-    return {"answers": [str(one) for one in told]}
+    match type(model).__module__:
+        case "pydantic_ai.models.test":
+            told = (model.custom_output_text, model.custom_output_args, model.call_tools, model.seed)
+            return {"answers": [str(one) for one in told]}
+        case "pydantic_ai.models.function":
+            functions = (model.function, model.stream_function)
+            return {"answers": [_code_of(one).digest() for one in functions if one is not None]}
+    return {}
+
+
+def _code_of(function: Callable[..., Any]) -> CodeIdentity:
+    """Return the identity of a function that answers for a model, with all that it reaches."""
+    known = _codes.get(function)
+    if known is None:
+        module = getattr(function, "__module__", __name__)
+        known = CodeIdentity(type("Answers", (), {"__module__": module, "call": staticmethod(function)}))
+        _codes[function] = known
+    return known
+
+
+_codes: weakref.WeakKeyDictionary[Callable[..., Any], CodeIdentity] = weakref.WeakKeyDictionary()
 
 
 def foreign(value: object) -> ForeignModel | None:
