@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from llm.openai_server import OpenAIServer, answer
+from llm.openai_server import OpenAIServer, answer, completion
 from llm.workers import Analysis, Analyze, Document
 from planai import LLMTaskWorker, tool
 from planai.bills import Bills, Usage
-from planai.errors import ConfigurationError
+from planai.errors import ConfigurationError, ModelUnavailable
 from planai.llm.client import Answer, Request, ToolCall
 from planai.llm.optimize import Optimizer, Proposal, Verdict, recorded_in_cache, recorded_in_log
 from planai.llm.responses import open_room
@@ -114,8 +115,47 @@ def test_a_budget_ends_it_with_what_there_is(tmp_path: Path) -> None:
     made, _ = optimizer(tmp_path, limit=Bills(Decimal(8)))
     made.worker.llm, made.author = Priced(answering), Priced(writing)
     made.limit.spend("before", Usage(dollars=Decimal("7.5")))
-    with pytest.raises(Exception, match="max_cost_usd=8"):
-        made.run(DOCUMENTS, iterations=5)
+    report = made.run(DOCUMENTS, iterations=5)
+    assert "max_cost_usd=8" in report.ended
+    assert [(one.number, one.trials) for one in report.variants] == [(0, ())]
+
+
+def refusing(kind: str, after: int, how: Any) -> Any:
+    """An author who refuses or fails, when `kind` was asked of it so often."""
+    asked = []
+
+    def say(request: Request) -> Any:
+        asked.append(request.schema_name)
+        return how if asked.count(kind) > after else writing(request)
+
+    return ScriptedLLM(say, "author")
+
+
+REFUSED = Answer("", refusal="I will not judge.")
+
+
+@pytest.mark.parametrize("how", [REFUSED, Answer("no JSON"), ModelUnavailable("the author is gone")])
+@pytest.mark.parametrize(("kind", "after", "tried"), [("Verdict", 4, 1), ("Verdict", 1, 1), ("Proposal", 1, 2)])
+def test_an_author_who_fails_ends_it_with_what_there_is(
+    tmp_path: Path, kind: str, after: int, tried: int, how: Any
+) -> None:
+    made, _ = optimizer(tmp_path)
+    made.author = refusing(kind, after, how)
+    report = made.run(DOCUMENTS, iterations=3)
+    assert re.search("refused to answer: I will not judge|no valid answer|the author is gone", report.ended)
+    assert len(report.variants) == tried
+    assert report.best.number == tried - 1
+    assert report.bill.spent.answers >= 3 + after
+    again, (model, _) = optimizer(tmp_path)
+    assert not again.run(DOCUMENTS, iterations=tried - 1).ended
+    assert model.requests == []
+
+
+def test_one_who_fails_before_anything_was_paid_for_says_so_at_once(tmp_path: Path) -> None:
+    made, _ = optimizer(tmp_path)
+    made.worker.llm = ScriptedLLM(lambda _: ModelUnavailable("nobody is there"))
+    with pytest.raises(ModelUnavailable, match="nobody is there"):
+        made.run(DOCUMENTS)
 
 
 def test_without_inputs_there_is_nothing_to_try(tmp_path: Path) -> None:
@@ -176,6 +216,10 @@ class Analyze(CachedLLMTaskWorker):
 """
 
 
+def asks(body: dict[str, Any], name: str) -> bool:
+    return bool(body["response_format"]["json_schema"]["name"] == name)
+
+
 def test_the_command_writes_the_best_prompt(server: OpenAIServer, tmp_path: Path) -> None:
     def reply(body: dict[str, Any]) -> Any:
         name = body["response_format"]["json_schema"]["name"]
@@ -209,6 +253,15 @@ def test_the_command_writes_the_best_prompt(server: OpenAIServer, tmp_path: Path
     limited = [*command, "--max-cost-usd", "0.001", "--prices", "input=100,output=100", "--goal-prompt", "be short"]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert "of max_cost_usd=0.001" in done.stderr
+    no = completion(None, refusal="I will not judge.")
+    server.fallback = lambda body: no if asks(body, "Verdict") else reply(body)
+    refused = [*command, "--goal-prompt", "be exact", "--output-dir", str(tmp_path / "refused")]
+    done = subprocess.run(refused, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert done.returncode == 1
+    assert "refused to answer: I will not judge." in done.stderr
+    assert "spent now: 4 answers" in done.stdout
+    assert "nothing was tried on all inputs" in done.stdout
+    assert "I will not judge" in json.loads((tmp_path / "refused" / "Analyze_variants.json").read_text())["ended"]
     wrong = [*command, "--prices", "input=dear,output=2"]
     done = subprocess.run(wrong, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert "the price of 'input' is 'dear'" in done.stderr

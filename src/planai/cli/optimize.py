@@ -55,6 +55,8 @@ def optimize_prompt(  # noqa: PLR0913 - PlanAI's options, and a few of our own
     report = Optimizer(worker, author, goal_prompt, room, limit).run(tasks, num_iterations)
     _show(report)
     _write(report, output_dir)
+    if report.ended:
+        raise typer.Exit(1)
 
 
 def _prices(text: str | None) -> dict[str, Any] | None:
@@ -91,7 +93,12 @@ def _inputs(worker: LLMTaskWorker, debug_log: Path | None, cache: Path | None) -
 
 def _show(report: Report) -> None:
     rows = [
-        [str(one.number), f"{one.score:.2f}", "best" if one is report.best else "", one.change or "as it was"]
+        [
+            str(one.number),
+            f"{one.score:.2f}" if one.trials else "",
+            "best" if one is report.best and one.trials else "",
+            one.change or "as it was",
+        ]
         for one in report.variants
     ]
     render.table(["variant", "score", "", "change"], rows, right=["variant", "score"])
@@ -99,7 +106,8 @@ def _show(report: Report) -> None:
     render.say(f"spent now: {report.bill.spent}; paid for before: {report.bill.saved}")
     if report.ended:
         render.tell(f"planai: {report.ended}")
-    for line in (report.diff() or "the prompt as it was is the best").splitlines():
+    unchanged = "the prompt as it was is the best" if report.best.trials else "nothing was tried on all inputs"
+    for line in (report.diff() or unchanged).splitlines():
         render.say(line)
 
 
@@ -120,6 +128,7 @@ def _write(report: Report, folder: Path) -> None:
         }
         for one in report.variants
     ]
-    found = {"worker": report.worker, "best": report.best.number, "variants": variants, "diff": report.diff()}
+    found: dict[str, Any] = {"worker": report.worker, "best": report.best.number, "variants": variants}
+    found |= {"diff": report.diff(), "ended": report.ended}
     text = json.dumps(found, indent=2, ensure_ascii=False)
     (folder / f"{report.worker}_variants.json").write_text(text + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from planai.bills import Bill, Bills
-from planai.errors import BudgetExceeded, ConfigurationError, InvalidAnswer
+from planai.errors import ConfigurationError, InvalidAnswer, ModelError
 from planai.flow import go_through
 from planai.llm.asking import Conversation, Outcome, Said
 from planai.llm.base import TOOL_ROUNDS
@@ -99,7 +99,7 @@ class Report:
 
     Attributes:
         worker: the name of the worker.
-        variants: all that were tried, in order.
+        variants: all that were tried, in order; the prompt as it was comes first, if only without trials.
         bill: what was spent now, and what earlier runs had paid for.
         ended: why it ended before all iterations were done; empty when they were.
     """
@@ -141,28 +141,31 @@ class Optimizer:
     def run(self, tasks: Sequence[Task], iterations: int = 3) -> Report:
         """Try the prompt as it is, then `iterations` variants, each made from the best one so far.
 
+        Where the budget is used up, or a model refuses or fails, it ends with the variants that were tried up to then;
+        a variant that was not tried on all inputs is none, but what was said about it is kept for the next run.
+
         Args:
             tasks: inputs to try them on.
             iterations: how many variants.
 
         Raises:
             ConfigurationError: there are no inputs.
-            ModelUnavailable: a model cannot be asked.
+            ModelError: it ended before anything was paid for.
         """
         if not tasks:
             raise ConfigurationError(f"there are no recorded inputs of {self.worker.name!r} to try prompts on")
         variants: list[Variant] = []
-        ended = ""
+        as_it_was, ended = Variant(0, self.worker.prompt), ""
         try:
-            variants.append(self._tried(Variant(0, self.worker.prompt), tasks))
+            variants.append(self._tried(as_it_was, tasks))
             for number in range(1, iterations + 1):
                 best = max(variants, key=lambda variant: variant.score)
                 variants.append(self._tried(self._proposed(number, best, variants), tasks))
-        except BudgetExceeded as error:
-            if not variants:
+        except ModelError as error:
+            if self.limit.total() == Bill():
                 raise
             ended = str(error)
-        return Report(self.worker.name, tuple(variants), self.limit.total(), ended)
+        return Report(self.worker.name, tuple(variants) or (as_it_was,), self.limit.total(), ended)
 
     def _proposed(self, number: int, best: Variant, earlier: Iterable[Variant]) -> Variant:
         """Ask for another version of the best prompt, in the light of where it did worst, and of what was tried."""
