@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from llm.dialects import OpenAIChat
 from llm.openai_server import OpenAIServer, Reply, completion
-from planai.errors import CacheMiss
+from planai.errors import CacheMiss, UnkeyableValue
 from planai.llm import CachedModel
 from planai.testing.fixtures import FixtureStore
 
@@ -111,6 +112,18 @@ def test_models_of_functions_are_told_apart_by_their_code(tmp_path: Path) -> Non
     for _ in range(2):
         assert [ask(CachedModel(one, cache=tmp_path)) for one, _ in models] == ["A", "B", "A!", "A", "A!"]
     assert [asked for _, asked in models] == [["A"], ["B"], ["A"], [], []]
+
+
+def test_a_function_that_nobody_can_follow_is_refused(tmp_path: Path) -> None:
+    name = "json"
+
+    def answer(messages: Any, info: AgentInfo) -> ModelResponse:
+        return ModelResponse(parts=[TextPart(import_module(name[:4]).dumps("A"))])
+
+    model = FunctionModel(answer, model_name="m")
+    with pytest.raises(UnkeyableValue, match="answer"):
+        ask(CachedModel(model, cache=tmp_path))
+    assert ask(CachedModel(model, cache=tmp_path, mode="off")) == '"A"'
 
 
 def test_the_same_request_is_asked_once(server: OpenAIServer, tmp_path: Path) -> None:
