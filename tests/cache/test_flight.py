@@ -88,6 +88,25 @@ def test_one_begins_and_the_others_are_called_when_it_is_over(flights: Flights) 
     assert flights.begin("a")
 
 
+def test_what_is_left_is_for_each_of_those_who_waited(flights: Flights) -> None:
+    assert flights.begin("a")
+    assert not flights.is_awaited("a")
+    for _ in range(2):
+        flights.when_over("a", lambda: None)
+    assert flights.is_awaited("a")
+    flights.end("a", "answer")
+    assert [flights.take("a") for _ in range(3)] == ["answer", "answer", None]
+
+
+def test_what_is_left_is_gone_when_the_next_one_begins(flights: Flights) -> None:
+    assert flights.begin("a")
+    flights.when_over("a", lambda: None)
+    flights.end("a", "answer")
+    assert flights.begin("a")
+    flights.end("a", "unwanted")
+    assert flights.take("a") is None
+
+
 def test_nobody_waits_for_what_nobody_computes(flights: Flights) -> None:
     called = threading.Event()
     flights.when_over("a", called.set)

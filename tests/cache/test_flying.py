@@ -10,16 +10,17 @@ from typing import Annotated, Any
 
 import pytest
 
-from planai import CachedTaskWorker, Graph, Task
+from planai import CachedTaskWorker, Graph, Task, TaskWorker
 from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
-from planai.cache.flight import LOCK_FILE
+from planai.cache.flight import LOCK_FILE, Callback, Flights
 from planai.cache.opening import overriding
 from planai.call import CacheMode
 from planai.errors import PublishedOutside
 from planai.run.result import RunResult
 from planai.testing import run_inline
 from planai.testing.fixtures import FixtureStore
+from waiting import wait_until
 
 
 class Number(Task):
@@ -148,23 +149,179 @@ def test_calls_that_ask_for_each_others_answers_wait_for_nobody_for_ever(tmp_pat
     assert (result.cache.hits, result.cache.misses) == (2, 2)
 
 
-class AtOnce(CachedTaskWorker):
-    """Computes only when all calls do so at once."""
+# ---- where nothing is stored
 
-    output_types = [Word]
+
+class Listed(Task):
+    values: list[int]
+
+
+class Waiting:
+    """Counts who waits for somebody who computes the same; each of `others` is to be waited for once."""
+
+    def __init__(self, others: int) -> None:
+        self.others = others
+        self.seen = 0
+
+    def for_all(self) -> None:
+        wait_until(lambda: self.seen >= self.others)
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    waiting, when_over, lock = Waiting(3), Flights.when_over, threading.Lock()
+
+    def seen(flights: Flights, name: str, callback: Callback) -> None:
+        when_over(flights, name, callback)
+        with lock:
+            waiting.seen += 1
+
+    monkeypatch.setattr(Flights, "when_over", seen)
+    return waiting
+
+
+class Together(CachedTaskWorker):
+    """Computes while all others who ask for the same already wait."""
+
+    output_types = [Listed]
+    waiting: Annotated[Waiting, CacheIgnore()]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.computed: list[int] = []
+
+    def consume_work(self, task: Number) -> None:
+        self.computed.append(task.value)
+        self.waiting.for_all()
+        self.publish_work(Listed(values=[task.value]))
+
+
+class TogetherOnTheLoop(Together):
+    async def consume_work(self, task: Number) -> None:  # type: ignore[override]
+        self.computed.append(task.value)
+        await asyncio.to_thread(self.waiting.for_all)
+        self.publish_work(Listed(values=[task.value]))
+
+
+def run_four(worker: CachedTaskWorker, *values: int, **options: Any) -> RunResult:
+    graph = Graph(name="four")
+    graph.add_workers(worker).set_sink(worker, Listed)
+    tasks = [(worker, Number(value=value)) for value in values for _ in range(4)]
+    return graph.run(tasks, display_terminal=False, **options)
+
+
+UNKEPT: dict[str, dict[str, Any]] = {
+    "read_only": {"cache_mode": "read_only"},
+    "no time to live": {"cache_ttl": 0},
+    "a file for a folder": {"cache_dir": __file__},
+    "to be refreshed, a file for a folder": {"cache_dir": __file__, "cache_mode": "refresh"},
+}
+
+
+@pytest.mark.filterwarnings("ignore::planai.cache.cache.CacheWarning")
+@pytest.mark.parametrize("kind", [Together, TogetherOnTheLoop])
+@pytest.mark.parametrize("settings", UNKEPT.values(), ids=UNKEPT)
+def test_where_nothing_is_stored_equal_calls_in_flight_compute_once(
+    tmp_path: Path, waiting: Waiting, kind: type[Together], settings: dict[str, Any]
+) -> None:
+    waiting.others = 6
+    worker = kind(**{"cache_dir": tmp_path, "waiting": waiting, **settings})
+    result = run_four(worker, 1, 2)
+    assert (sorted(worker.computed), result.failures) == ([1, 2], [])
+    assert result.outputs == [Listed(values=[value]) for value in (1, 1, 1, 1, 2, 2, 2, 2)]
+    assert len({id(output.values) for output in result.outputs if isinstance(output, Listed)}) == 8
+    assert (result.cache.hits, result.cache.misses, result.cache.waits) == (6, 2, 6)
+    stats = worker.cache_stats
+    assert (stats.hits, stats.misses, stats.waits) == (6, 2, 6)
+    waiting.seen, waiting.others = 0, 3
+    run_four(worker, 1)
+    assert sorted(worker.computed) == [1, 1, 2]  # for whoever comes later nothing is left
+
+
+def test_calls_by_hand_get_what_the_one_they_wait_for_leaves(tmp_path: Path, waiting: Waiting) -> None:
+    worker = Together(cache_dir=tmp_path, cache_ttl=0, waiting=waiting)
+    calls = [threading.Thread(target=worker.consume_work, args=[Number(value=1)]) for _ in range(4)]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join(20)
+    stats = worker.cache_stats
+    assert (worker.computed, stats.hits, stats.misses, stats.waits) == ([1], 3, 1, 3)
+
+
+class Page(Task):
+    url: str
+
+
+class Fetch(TaskWorker):
+    output_types = [Number]
+
+    def consume_work(self, task: Page) -> None:
+        self.publish_work(Number(value=1))
+
+
+class Cite(Together):
+    """Reads of what its input was made."""
+
+    def consume_work(self, task: Number) -> None:
+        page = task.find_input_task(Page)
+        assert page is not None
+        self.computed.append(len(page.url))
+        self.waiting.for_all()
+        self.publish_work(Listed(values=[len(page.url)]))
+
+
+def test_nobody_gets_what_was_read_in_the_provenance_of_another(tmp_path: Path, waiting: Waiting) -> None:
+    fetch, cite = Fetch(), Cite(cache_dir=tmp_path, cache_mode="read_only", waiting=waiting)
+    graph = Graph(name="pages").add_workers(fetch, cite)
+    graph.set_dependency(fetch, cite).sink(Listed)
+    result = graph.run([(fetch, Page(url=url)) for url in ("a", "bb", "a", "bb")], display_terminal=False)
+    assert result.outputs == [Listed(values=[length]) for length in (1, 2, 1, 2)]
+    assert sorted(set(cite.computed)) == [1, 2]
+
+
+class Cleared(Together):
+    def consume_work(self, task: Number) -> None:
+        super().consume_work(task)
+        if len(self.computed) == 1:
+            self.clear_cache()
+
+
+def test_what_was_being_computed_when_the_cache_was_cleared_is_left_to_nobody(tmp_path: Path, waiting: Waiting) -> None:
+    worker = Cleared(cache_dir=tmp_path, waiting=waiting)
+    result = run_four(worker, 1)
+    assert (worker.computed, result.cache.hits, result.cache.misses) == ([1, 1], 2, 2)
+
+
+class Choosy(Together):
+    def save_to_cache(self, task_or_key: Any, value: Any) -> None:
+        """Keep nothing."""
+
+
+def test_what_an_override_did_not_keep_is_left_to_nobody(tmp_path: Path, waiting: Waiting) -> None:
+    worker = Choosy(cache_dir=tmp_path, waiting=waiting)
+    result = run_four(worker, 1)
+    assert (worker.computed, result.cache.hits) == ([1] * 4, 0)
+
+
+class AtOnce(Together):
+    """Computes what cannot be handed on, and, but for the first, only when all others do so, too."""
+
     barrier: Annotated[threading.Barrier, CacheIgnore()]
 
     def consume_work(self, task: Number) -> None:
-        self.barrier.wait(20)
-        self.publish_work(Word(text=str(task.value)))
+        if self.waiting.seen == self.waiting.others:
+            self.barrier.wait(20)
+        task.add_private_state("key", object())
+        super().consume_work(task)
 
 
-@pytest.mark.parametrize("settings", [{"cache_mode": "read_only"}, {"cache_ttl": 0}], ids=str)
-def test_where_nothing_is_stored_nobody_waits_for_another(tmp_path: Path, settings: dict[str, Any]) -> None:
-    worker = AtOnce(cache_dir=tmp_path, barrier=threading.Barrier(4), **settings)
-    result = graph_of(worker).run([(worker, Number(value=1)) for _ in range(4)], display_terminal=False)
-    assert (result.outputs, result.failures) == ([Word(text="1")] * 4, [])
-    assert (result.cache.misses, result.cache.waits) == (4, 0)
+@pytest.mark.filterwarnings("ignore::planai.cache.cache.CacheWarning")
+def test_what_cannot_be_handed_on_is_computed_by_all_the_others_at_once(tmp_path: Path, waiting: Waiting) -> None:
+    worker = AtOnce(cache_dir=tmp_path, waiting=waiting, barrier=threading.Barrier(3))
+    result = run_four(worker, 1)
+    assert (result.outputs, result.failures) == ([Listed(values=[1])] * 4, [])
+    assert (result.cache.hits, result.cache.misses) == (0, 4)
 
 
 class Down(CachedTaskWorker):

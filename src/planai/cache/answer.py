@@ -29,6 +29,20 @@ class Hit(NamedTuple):
     about: bytes = b""
 
 
+class Left(NamedTuple):
+    """What a call leaves to others in this process that have waited for it, where its answer is not stored.
+
+    Attributes:
+        payload: the answer, encoded; None where it cannot be handed on, and each has to compute by itself.
+        reads: the look-ups that the computation made, as (look-up, digest of what it found).
+        cost: what it took to compute.
+    """
+
+    payload: bytes | None = None
+    reads: tuple[tuple[str, str], ...] = ()
+    cost: Cost = Cost()
+
+
 class Limits(NamedTuple):
     """How much may be kept: entries, and bytes of payload; None for any number; and what goes first."""
 

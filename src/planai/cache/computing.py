@@ -11,6 +11,7 @@ from planai.cache.flying import FlyingTaskWorker, as_owner
 from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.reads import private_keys, read_of
+from planai.cache.storing import StoringTaskWorker
 from planai.call import Activation, need_activation
 from planai.cost import Cost
 from planai.events import Output
@@ -96,9 +97,11 @@ class ComputingTaskWorker(FlyingTaskWorker):
 
     def _keep_outputs_(self, key: str, outputs: list[Output]) -> None:
         """Store what was published; whatever happens, the run goes on with it."""
-        obstacle = self._obstacle_(need_activation("a call"), outputs)
+        activation = need_activation("a call")
+        obstacle = self._obstacle_(activation, outputs)
         if obstacle:
             self.cache_warn(obstacle)
+            activation.notes["unkept"] = None
             return
         single = len(outputs) == 1 and outputs[0].consumer is None
         value = outputs[0].task if single else Bundle(tuple(Published(out.task, out.consumer) for out in outputs))
@@ -106,6 +109,9 @@ class ComputingTaskWorker(FlyingTaskWorker):
             self.save_to_cache(key, value)
         except Exception as error:  # noqa: BLE001 - an override may raise anything; a broken cache breaks no run
             self.cache_warn(f"save_to_cache raised {type(error).__name__}: {error}; the answer is not kept")
+        lookup, is_own = activation.lookup, type(self).save_to_cache is not StoringTaskWorker.save_to_cache
+        if not is_own and (lookup is None or not lookup.stored):
+            activation.notes["unkept"] = value  # of an override, nobody knows what it has kept, or why not
 
     def _obstacle_(self, activation: Activation, outputs: list[Output]) -> str:
         """Return why a replay could not do what the computation did; empty if it could."""

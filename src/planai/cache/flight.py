@@ -2,7 +2,7 @@
 
 Within a process a table tells who is at it. Between processes a byte of a lock file does, at an offset made of the
 key: the system frees it when its owner dies, however that happens. Who finds an answer being computed is called when
-that is over, and holds no thread meanwhile.
+that is over, and holds no thread meanwhile. Where nothing is stored, it is told then what was left for it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from planai.cache.openfiles import OpenFiles
 from planai.listening import wait_for
@@ -41,6 +42,7 @@ class Flights:
     def __init__(self, folder: str | Path | None) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[str, list[Callback]] = {}
+        self._left: dict[str, tuple[Any, int]] = {}
         self._foreign: dict[str, list[Callback]] = {}
         self._held: dict[str, int] = {}
         self._watches = False
@@ -56,6 +58,7 @@ class Flights:
                 if name in self._waiting:
                     return False
                 self._waiting[name] = []
+                self._left.pop(name, None)  # which somebody has not come for
                 begun = True
                 file = self._reserve(name)
             if file is None or self._take(file, name):
@@ -71,16 +74,33 @@ class Flights:
                 self._watch(name, callbacks)
         return False
 
-    def end(self, name: str) -> None:
-        """Say that computing `name` is over, with or without an answer."""
+    def end(self, name: str, left: Any = None) -> None:
+        """Say that computing `name` is over, with or without an answer; `left` is for those in this process who wait.
+
+        Each of them may `take` it once.
+        """
         try:
             self._give(name)
         finally:
             with self._lock:
                 self._release(name)
                 callbacks = self._waiting.pop(name, [])
+                if left is not None and callbacks:
+                    self._left[name] = (left, len(callbacks))
         for callback in callbacks:
             callback()
+
+    def is_awaited(self, name: str) -> bool:
+        """Tell whether somebody in this process waits for `name`."""
+        return bool(self._waiting.get(name))
+
+    def take(self, name: str) -> Any:
+        """Return what is left for one who has waited for `name`; None for nothing."""
+        with self._lock:
+            left, waited = self._left.pop(name, (None, 0))
+            if waited > 1:
+                self._left[name] = (left, waited - 1)
+        return left
 
     def when_over(self, name: str, callback: Callback) -> None:
         """Call `callback` once, from any thread, when nobody computes `name` any more; at once if nobody does."""
@@ -118,6 +138,7 @@ class Flights:
         """Release the lock; what the parent computes is none of the child's business."""
         if is_child:
             self._waiting.clear()
+            self._left.clear()
             self._foreign.clear()
             self._watches = False
             self._close()

@@ -39,7 +39,11 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
         key = self._key_(task_or_key)
         activation = own_activation(self)
         mode = self.cache_mode_now()
-        if mode == "off":
+        left: Hit | None = None if activation is None else activation.notes.pop("left", None)
+        if left is not None:
+            hit, reason = left, ""
+            self.get_cache().stats.hit(left.cost)
+        elif mode == "off":
             hit, reason = None, ""
         elif mode == "refresh" and key not in self._refreshed_():
             hit, reason = None, REFRESH

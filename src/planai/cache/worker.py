@@ -7,8 +7,9 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from planai.cache.answer import Hit
+from planai.cache.answer import Hit, Left
 from planai.cache.bundle import Bundle, Published
+from planai.cache.codec import Codec, Undecodable
 from planai.cache.computing import ComputingTaskWorker
 from planai.cache.key import key_of
 from planai.cache.manual import ByHand
@@ -173,8 +174,8 @@ class CachedTaskWorker(ComputingTaskWorker):
                 return None
             if mode == "replay" and not self.computes_in_replay:
                 raise CacheMiss(f"the mode is 'replay', and {self.explain(task)}")
-        if not keeps:
-            return self._compute_answer_(activation, key, task)  # nobody could find anything after a wait
+        if not keeps:  # there is nothing to find after a wait but what is left for those who wait
+            return self._compute_once_(key, partial(self._compute_answer_, activation, key, task), _find_nothing)
 
         def find() -> Flow[bool]:
             found: bool = yield Blocking(partial(self._replay_or_begin_, activation, key))
@@ -273,6 +274,26 @@ class CachedTaskWorker(ComputingTaskWorker):
         self._begin_answer_(activation, key)
         return False
 
+    def _replay_left_(self, key: str, left: Left) -> bool:
+        activation = need_activation("a call")
+        find, earlier = self._finder_(None), activation.lookup
+        was_counted = "hit" in activation.notes
+        if left.payload is None or type(self).get_from_cache is not CachedTaskWorker.get_from_cache:
+            return False
+        try:
+            if any(find is None or find(look_up) != found for look_up, found in left.reads):
+                return False
+            value = Codec(self.output_types).decode(left.payload)
+        except (UnkeyableValue, Undecodable):
+            return False
+        activation.notes["left"] = Hit(value, left.cost, reads=tuple(look_up for look_up, _ in left.reads))
+        if not self._replay_(key, waited=True):
+            return False
+        if was_counted and earlier is not None:
+            self.cache_stats.take_back_miss(earlier.reason)
+        self.cache_stats.count(waits=activation.call is None or not activation.call.resumed)
+        return True
+
     def _cache_hit_is_valid(self, task: Any, cached_results: list[tuple[str | None, Any]]) -> bool:
         """Tell whether an answer may be used: PlanAI's hook. To override `get_from_cache` does the same, and more."""
         return True
@@ -321,3 +342,9 @@ class CachedTaskWorker(ComputingTaskWorker):
         if hit is not None:
             self.cache_stats.take_back_hit(hit.cost, reason)
         return False
+
+
+def _find_nothing() -> Flow[bool]:
+    """Find nothing, where nothing is stored."""
+    yield from ()
+    return False
