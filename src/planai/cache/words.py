@@ -86,6 +86,7 @@ def texts_in(value: Any) -> list[str]:
     """Return the texts in a class, function or module that may be names of environment variables.
 
     Those of credentials are left out: they decide who pays, and each of a team has their own.
+    The variable called ``_``, which is another for each command of a shell, is not what ``"_".join(...)`` is about.
     """
     if isinstance(value, types.FunctionType):
         known = value.__globals__
@@ -93,7 +94,7 @@ def texts_in(value: Any) -> list[str]:
         given += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
     else:
         given = list(vars(value).values())
-    texts = {text for text in given if type(text) is str and text.isidentifier()}
+    texts = {text for text in given if type(text) is str and text.isidentifier() and text != "_"}
     return sorted(text for text in texts if not _CREDENTIAL.search(text))
 
 

@@ -81,6 +81,17 @@ def test_a_variable_that_is_set_later_decides(
     assert only(run(worker, steps.Number(value=1))).label == "north"
 
 
+def test_what_the_shell_says_of_each_command_does_not_decide(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = versions.load(consuming(LABEL.format(call="'_'.join(['a', os.environ.get('REGION', '')])")))
+    worker, seen = steps.Work(cache_dir=folder), []
+    for command in ("/bin/python", "/bin/pytest"):
+        monkeypatch.setenv("_", command)
+        seen.append(figures(run(worker, steps.Number(value=1))))
+    assert seen == [(0, 1), (1, 0)]
+
+
 def test_a_miss_names_the_variable_and_not_its_value(
     versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
