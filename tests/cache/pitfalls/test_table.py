@@ -23,7 +23,9 @@ KEYS, CODE, INTEGRITY, CONCURRENCY, HITS, SECURITY, MODES, CONTROL, NUMPY = (
     f"{HERE}/test_{name}.py"
     for name in ("keys", "code", "integrity", "concurrency", "hits", "security", "modes", "control", "numpy")
 )
-VALUES, EDITS, REPLAY = (f"{HERE}/test_found_{name}.py" for name in ("values", "code", "replay"))
+VALUES, EDITS, REPLAY, AROUND = (
+    f"{HERE}/test_found_{name}.py" for name in ("values", "code", "replay", "surroundings")
+)
 
 PITFALLS: dict[int, list[str]] = {
     # correctness of keys
@@ -80,6 +82,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{CANONICAL}::test_where_a_task_comes_from_counts_for_nothing",
         f"{LLM}::test_what_does_not_decide_the_answer_does_not_ask_again",
         f"{CONTROL}::test_who_reads_the_same_is_given_the_same",
+        f"{AROUND}::test_what_the_shell_says_of_each_command_does_not_decide",
     ],
     10: [
         f"{KEYS}::test_no_character_in_a_text_moves_a_border",
@@ -108,6 +111,12 @@ PITFALLS: dict[int, list[str]] = {
         f"{VALUES}::test_what_is_changed_in_place_between_runs_decides_with_its_present_value",
         f"{CONTROL}::test_without_code_in_the_key_an_edit_still_hits",
         f"{CONTROL}::test_a_pinned_name_survives_a_renamed_and_a_moved_class",
+        f"{AROUND}::test_an_environment_variable_that_code_names_decides",
+        f"{AROUND}::test_a_variable_that_is_set_later_decides",
+        f"{AROUND}::test_what_is_patched_counts",
+        f"{AROUND}::test_the_order_of_definitions_counts_where_it_is_asked_for",
+        f"{AROUND}::test_the_order_of_definitions_does_not_count_where_nobody_asks",
+        f"{AROUND}::test_what_an_object_holds_counts",
     ],
     13: [
         f"{CODE}::test_an_edit_is_computed_again_and_taking_it_back_is_a_hit",
@@ -274,6 +283,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{SECURITY}::test_a_secret_decides_and_is_nowhere_in_the_cache",
         f"{SECURITY}::test_an_answer_with_a_secret_is_not_stored_and_that_is_said",
         f"{DISK}::test_folder_and_files_are_private_to_their_owner",
+        f"{AROUND}::test_a_miss_names_the_variable_and_not_its_value",
     ],
     45: [
         f"{SECURITY}::test_an_option_that_cannot_be_meant_is_refused_when_the_worker_is_made",
