@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from planai.alive import call_that_consumes, calls_of, outside
-from planai.call import Activation
+from planai.call import Activation, current_activation
+from planai.desk import Attended, Desk
 from planai.errors import PublishedOutside
+from planai.planai_desk import StandInDesk
 from planai.task import Task
 from planai.task_types import check_published
 
@@ -28,7 +30,7 @@ class LastGraph:
         return wirings[-1] if wirings else None
 
 
-class PlanAIWorker:
+class PlanAIWorker(Attended):
     """Names that PlanAI's workers have, and for which workers here have others, or no use."""
 
     _graph = LastGraph()
@@ -39,6 +41,16 @@ class PlanAIWorker:
         @property
         def name(self) -> str:
             """The name of the class."""
+
+    def _stand_in_(self) -> Any:
+        """Return what a test has put in place of the worker's graph; None where it has not, and in a run."""
+        activation = current_activation()
+        is_in_run = activation is not None and activation.scope.desk is not None
+        return self._graph if not is_in_run and hasattr(self._graph, "_provenance_tracker") else None
+
+    def _desk_(self) -> Desk | None:
+        graph = self._stand_in_()
+        return super()._desk_() if graph is None else StandInDesk(graph)
 
     def get_next_provenance(self) -> tuple[str, int]:
         """Return the worker's name with a number, which grows by one with each call.

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planai.call import Activation, Router, Scope, current_activation, need_activation
 from planai.cost import FREE, Cost
-from planai.desk import Attended, Desk
+from planai.desk import Desk
 from planai.errors import ConfigurationError, PublishedOutside, TypeMismatch
 from planai.planai_worker import PlanAIWorker
 from planai.settings import WorkerMeta, is_async, refuse_unknown
@@ -58,7 +58,7 @@ class Foreseen(NamedTuple):
     expected: Cost | None = None
 
 
-class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
+class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
     """A step of a graph. Subclasses declare settings, ``output_types``, and ``consume_work``.
 
     >>> class Number(Task):
@@ -208,6 +208,10 @@ class TaskWorker(Attended, PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
 
     def print(self, *args: object) -> None:
         """Show a line to the person who watches the run, above its progress display."""
+        stand_in = self._stand_in_()
+        if stand_in is not None:
+            stand_in.print(*args)
+            return
         activation = current_activation()
         text = " ".join(str(arg) for arg in args)
         (print if activation is None else activation.tell)(text)
