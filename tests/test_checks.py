@@ -118,3 +118,36 @@ def test_a_join_that_can_never_fire_is_refused_with_a_drawing() -> None:
     assert len(caught.value.problems) == 1
     assert caught.value.drawing == graph.describe()
     assert str(caught.value).endswith("graph 'g'\n└─ Page → Split\n   └─ Word → JoinOnRead (joins on Read)")
+
+
+class JoinOnSplit(JoinedTaskWorker):
+    join_type = Split
+
+    def consume_work_joined(self, tasks: list[Word]) -> None:
+        """Do nothing."""
+
+
+def test_a_join_on_those_that_feed_it_is_told() -> None:
+    split, join = Split(), JoinOnSplit()
+    graph = Graph(name="g").add_workers(split, join)
+    split.next(join)
+    [doubt] = graph.check()
+    assert doubt == (
+        "'JoinOnSplit' joins on 'Split', which feeds it directly, so that each of its groups is one task: "
+        "set join_type to a worker further upstream, or to InitialTaskWorker"
+    )
+
+
+def test_a_join_that_others_feed_too_is_not_told() -> None:
+    class Same(TaskWorker):
+        output_types = [Word]
+
+        def consume_work(self, task: Word) -> None:
+            self.publish_work(Word())
+
+    split, same, join = Split(), Same(), JoinOnSplit()
+    graph = Graph(name="g").add_workers(split, same, join)
+    graph.set_dependency(split, same)
+    graph.set_dependency(split, join)
+    graph.set_dependency(same, join)
+    assert graph.check() == []

@@ -49,7 +49,8 @@ def doubts(
     """
     keys = wires.keys()
     start = roots or wires.entries or wires.unfed()
-    return _unreached(wires, keys, start) + _unconsumed(wires, keys, accepts, way_out) + _cycles(wires, keys)
+    unused = _unreached(wires, keys, start) + _unconsumed(wires, keys, accepts, way_out)
+    return unused + _cycles(wires, keys) + _groups_of_one(wires, keys)
 
 
 def _edge_problems(wires: Wires, keys: dict[TaskWorker, str], accepts: Accepted) -> list[str]:
@@ -145,3 +146,15 @@ def _cycles(wires: Wires, keys: dict[TaskWorker, str]) -> list[str]:
         names = " -> ".join(keys[other] for other in wires.workers if other in around)
         problems.append(f"{names} -> {keys[worker]} is a cycle: work that is fed back has to come to an end by itself")
     return problems
+
+
+def _groups_of_one(wires: Wires, keys: dict[TaskWorker, str]) -> list[str]:
+    """Say so when a join joins on just those that feed it, whose every task is then a group."""
+    return [
+        f"{keys[worker]!r} joins on {worker.join_type.__name__!r}, which feeds it directly, so that each of its groups "
+        "is one task: set join_type to a worker further upstream, or to InitialTaskWorker"
+        for worker in wires.workers
+        if isinstance(worker, JoinedTaskWorker)
+        and (feeding := [up for up, down in wires.edges if down is worker])
+        and all(isinstance(up, worker.join_type) for up in feeding)
+    ]
