@@ -27,6 +27,7 @@ NAMES = [
     "MergedTaskWorker",
     "ProvenanceChain",
     "PydanticDictWrapper",
+    "RateLimit",
     "RunResult",
     "SubGraphWorker",
     "Task",

@@ -13,6 +13,7 @@ from planai.llm.chat import ChatMessage, ChatTask, ChatTaskWorker
 from planai.llm.client import LLM as LLMInterface  # noqa: N811 - PlanAI's name
 from planai.llm.config import llm_from_config
 from planai.llm.media import MediaTask
+from planai.llm.rate import RateLimit
 from planai.llm.tools import Tool, tool
 from planai.llm.worker import LLMTaskWorker
 from planai.provenance import ProvenanceChain
@@ -48,6 +49,7 @@ __all__ = [
     "MergedTaskWorker",
     "ProvenanceChain",
     "PydanticDictWrapper",
+    "RateLimit",
     "RunResult",
     "SubGraphWorker",
     "Task",

@@ -213,7 +213,8 @@ def refuse_unknown(worker: type[BaseModel], error: ValidationError) -> None:
     Raises:
         ConfigurationError: one does not; where `error` is about something else, nothing happens.
     """
-    unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
+    wrong = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+    unknown = [str(where[0]) for where in wrong if len(where) == 1]  # and none within the value of one that exists
     for name in unknown:
         if hasattr(worker, name):
             raise ConfigurationError(

@@ -19,6 +19,7 @@ from planai.flow import Blocking, Flow, Until
 from planai.llm.budget import Budget, Terms
 from planai.llm.client import LLM, Answer, MayTryAgain, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
+from planai.llm.rate import Pause, RateLimit
 from planai.llm.tools import Tool, run_tool
 
 T = TypeVar("T")
@@ -120,6 +121,7 @@ class Conversation(Generic[T]):
         on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
             before is void.
         max_input_tokens: a request that has grown longer, by results of tools or answers put right, is not sent.
+        rate_limit: how fast requests may be sent; None for as fast as one can.
     """
 
     who: str
@@ -135,6 +137,7 @@ class Conversation(Generic[T]):
     budget: Budget = field(default_factory=lambda: Budget(Bills()))
     on_chunk: OnChunk | None = None
     max_input_tokens: int | None = None
+    rate_limit: RateLimit | None = None
 
     def ask(self, request: Request) -> Flow[T]:
         """Ask until there is a valid answer, and return the value made of it.
@@ -250,9 +253,12 @@ class Conversation(Generic[T]):
 
         try:
             yield from self._prepared(llm)
+            reckoned = yield from self._in_turn(terms.request)
             began = time.perf_counter()
             answer: Answer = yield Ask(llm, terms.request, self.on_chunk, may_try_again)
             self.spend(llm, answer)
+            if self.rate_limit is not None and answer.input_tokens:
+                self.rate_limit.correct(reckoned, answer.input_tokens + answer.output_tokens)
             is_known = answer.dollars is not None
         except PlanaiError as error:  # of who could not be asked, or has not answered
             is_known = not getattr(error, "may_be_billed", False)
@@ -269,6 +275,17 @@ class Conversation(Generic[T]):
             began = time.perf_counter()
             yield Blocking(llm.prepare)  # type: ignore[attr-defined]  # of one that can be unready
             self.spare(time.perf_counter() - began)
+
+    def _in_turn(self, request: Request) -> Flow[int]:
+        """Wait until the rate limit lets a request through, and return the tokens that it is reckoned at."""
+        if self.rate_limit is None:
+            return 0
+        reckoned = token_estimate(request)
+        seconds = self.rate_limit.seconds_until_free(reckoned)
+        if seconds:
+            self.spare(seconds)
+            yield Pause(seconds)
+        return reckoned
 
     def _judged(self, turn: Message) -> Outcome[T]:
         return Outcome(None) if turn.calls else self.accept(turn.text)

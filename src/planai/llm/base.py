@@ -16,6 +16,7 @@ from planai.llm.budget import Budget, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.prompt import SYSTEM
+from planai.llm.rate import RateLimit
 from planai.llm.responses import cost_of
 from planai.llm.tools import Tool, tool
 from planai.worker import TaskWorker
@@ -36,6 +37,7 @@ class BaseLLMTaskWorker(TaskWorker):
         temperature: 0 for the likeliest answer; None for what the model was made with.
         model_settings: any other setting by its name, such as ``top_p``, ``seed``, ``stop_sequences`` or ``thinking``.
         max_input_tokens: a longer request is refused before it is sent; None for any length.
+        rate_limit: how fast models may be asked, as a `RateLimit`, or a dict such as ``{"calls_per_second": 5}``.
         stream: whether `handle_stream` gets the text of answers while they come.
     """
 
@@ -47,6 +49,7 @@ class BaseLLMTaskWorker(TaskWorker):
     temperature: float | None = Field(default=None, ge=0, le=2)
     model_settings: dict[str, Any] = Field(default_factory=dict, repr=False)
     max_input_tokens: int | None = Field(default=None, ge=1)
+    rate_limit: RateLimit | None = Field(default=None, repr=False)
     stream: bool = False
 
     @field_validator("llm", mode="before")
@@ -118,6 +121,7 @@ class BaseLLMTaskWorker(TaskWorker):
             budget=Budget(Bills() if activation is None else activation.scope.bills),
             on_chunk=self.handle_stream if self.stream else None,
             max_input_tokens=self.max_input_tokens,
+            rate_limit=self.rate_limit,
         )
         return conversation.ask(rendered.request)
 
