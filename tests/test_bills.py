@@ -324,27 +324,55 @@ def test_a_limit_is_no_negative_number(server: OpenAIServer) -> None:
 def test_nobody_waits_for_what_rounding_has_left() -> None:
     bills = Bills(Decimal(20))
     parts = [Decimal(1) / 3, Decimal(100) / 7]
-    for dollars in parts:
-        assert bills.reserve(dollars, "a")
-    for dollars in reversed(parts):
-        bills.release(dollars)
+    for model_name, dollars in zip("mn", parts, strict=True):
+        assert bills.reserve(dollars, "a", model_name)
+    for model_name, dollars in zip("nm", reversed(parts), strict=True):
+        bills.release(dollars, model_name)
     with pytest.raises(BudgetExceeded):
-        bills.reserve(Decimal(21), "b")
-    assert bills.reserve(Decimal(20), "c")
+        bills.reserve(Decimal(21), "b", "m")
+    assert bills.reserve(Decimal(20), "c", "m")
 
 
 def test_what_is_set_aside_comes_back() -> None:
     bills, called = Bills(Decimal(10)), []
-    assert bills.reserve(Decimal(8), "a")
-    assert not bills.reserve(Decimal(8), "b")
+    assert bills.reserve(Decimal(8), "a", "m")
+    assert not bills.reserve(Decimal(8), "b", "m")
     bills.when_released(lambda: called.append(1))
     bills.spend("w", Usage(dollars=Decimal(1)))
-    bills.release(Decimal(8))
+    bills.release(Decimal(8), "m")
     assert called == [1]
-    assert bills.reserve(Decimal(8), "b")
-    bills.release(Decimal(8))
+    assert bills.reserve(Decimal(8), "b", "m")
+    bills.release(Decimal(8), "m")
     with pytest.raises(BudgetExceeded, match=r"spent \$1.0000 of max_cost_usd=10, and c may cost \$9.5000"):
-        bills.reserve(Decimal("9.5"), "c")
+        bills.reserve(Decimal("9.5"), "c", "m")
+
+
+def test_the_first_answer_of_a_model_tells_what_others_may_cost() -> None:
+    bills = Bills(Decimal(10))
+    assert bills.reserve(Decimal(1), "a", "m")
+    assert not bills.reserve(Decimal(1), "b", "m")
+    assert bills.reserve(Decimal(1), "of another model", "n")
+    bills.spend("w", Usage(dollars=Decimal(4)))
+    bills.release(Decimal(1), "m", paid=Decimal(4))
+    assert bills.reckoned(Decimal(1), "m") == 4
+    assert bills.reckoned(Decimal(1), "n") == 1
+    assert bills.reserve(Decimal(4), "b", "m")
+    assert not bills.reserve(Decimal(4), "c", "m"), "nine of ten are spent or set aside"
+
+
+def test_where_the_first_question_to_a_model_has_failed_the_next_is_the_first() -> None:
+    bills = Bills(Decimal(10))
+    for _ in range(2):
+        assert bills.reserve(Decimal(1), "a", "m")
+        assert not bills.reserve(Decimal(1), "b", "m")
+        bills.release(Decimal(1), "m")
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_answers_that_cost_more_than_was_reckoned_do_not_pass_the_limit(server: OpenAIServer, executor: Any) -> None:
+    llm = model(server, prices={"input": 0, "output": 1_000_000}, max_tokens=5)
+    result = spend_at_most(server, 27, 20, Plain(llm=llm), executor=executor)  # the server says 7 tokens, not 5
+    assert (len(server.seen), result.bill.spent.dollars) == (3, 21)
 
 
 def test_an_answer_that_breaks_the_program_counts_at_what_was_set_aside() -> None:

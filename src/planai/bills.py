@@ -108,6 +108,8 @@ class Bills:
     _reserved: Decimal = _NOTHING
     _reservations: int = 0
     _unknown: Decimal = _NOTHING
+    _asked_first: set[str] = field(default_factory=set)
+    _dearest: dict[str, Decimal] = field(default_factory=dict)
     _waiting: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -131,19 +133,29 @@ class Bills:
             total = total.plus(bill)
         return total
 
-    def reserve(self, dollars: Decimal, what: str) -> bool:
+    def reckoned(self, dollars: Decimal, model: str) -> Decimal:
+        """Return what an answer may cost: what was reckoned, or what one of that model has cost that cost more."""
+        with self._lock:
+            return max(dollars, self._dearest.get(model, _NOTHING))
+
+    def reserve(self, dollars: Decimal, what: str, model: str) -> bool:
         """Set aside what an answer may cost at most, until `release`; tell whether that was possible just now.
 
-        It is not while what others have set aside may still be given back; `when_released` tells when to try again.
+        It is not while what others have set aside may still be given back, nor while the first answer of a model is
+        under way, which tells whether its answers cost what was reckoned; `when_released` tells when to try again.
 
         Raises:
             BudgetExceeded: it would not be possible then either.
         """
         with self._lock:
             spent, unknown = self._spent(), self._unknown
+            if model in self._asked_first:
+                return False
             if self.limit is None or spent + self._reserved + dollars <= self.limit:
                 self._reserved += dollars
                 self._reservations += 1
+                if model not in self._dearest:
+                    self._asked_first.add(model)
                 return True
             if self._reservations:
                 return False
@@ -162,12 +174,19 @@ class Bills:
             self._unknown += dollars
             return True
 
-    def release(self, dollars: Decimal, *, is_known: bool = True) -> None:
+    def release(self, dollars: Decimal, model: str, *, paid: Decimal | None = None, is_known: bool = True) -> None:
         """Give back what was set aside: what the answer cost is spent by now.
 
-        Where the server did not say what it took, all of it counts against the limit, though it is on no bill.
+        Args:
+            dollars: what was set aside.
+            model: for an answer of which model.
+            paid: what the answer cost; None where there was none.
+            is_known: whether that is known; else all that was set aside counts against the limit, and is on no bill.
         """
         with self._lock:
+            self._asked_first.discard(model)
+            if paid is not None:
+                self._dearest[model] = max(self._dearest.get(model, _NOTHING), paid if paid > dollars else _NOTHING)
             self._reservations -= 1
             self._reserved = self._reserved - dollars if self._reservations else _NOTHING  # which rounding may miss
             self._unknown += _NOTHING if is_known else dollars

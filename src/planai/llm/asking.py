@@ -231,9 +231,9 @@ class Conversation(Generic[T]):
         terms = self.budget.terms(llm, request)
         answer = None
         while answer is None:
-            while not self.budget.reserve(terms, llm):
+            while (reserved := self.budget.reserve(terms, llm)) is None:
                 yield Until(self.budget.when_released)
-            answer = yield from self._reserved(llm, terms)
+            answer = yield from self._reserved(llm, reserved)
         if answer.finish_reason == "length" and terms.request is not request:
             raise InvalidAnswer(
                 f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "
@@ -244,7 +244,7 @@ class Conversation(Generic[T]):
 
     def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:
         """Ask for what was set aside; None where that was spent on a try that failed, and another has to wait."""
-        is_known, has_to_wait = False, False
+        is_known, has_to_wait, paid = False, False, None
 
         def may_try_again() -> bool:
             nonlocal has_to_wait
@@ -259,14 +259,15 @@ class Conversation(Generic[T]):
             self.spend(llm, answer)
             if self.rate_limit is not None and answer.input_tokens:
                 self.rate_limit.correct(reckoned, answer.input_tokens + answer.output_tokens)
-            is_known = answer.dollars is not None
+            paid = answer.dollars
+            is_known = paid is not None
         except PlanaiError as error:  # of who could not be asked, or has not answered
             is_known = not getattr(error, "may_be_billed", False)
             if not has_to_wait:
                 raise
             return None
         finally:
-            self.budget.release(terms, is_known=is_known)
+            self.budget.release(terms, llm, paid=paid, is_known=is_known)
         return replace(answer, seconds=time.perf_counter() - began)
 
     def _prepared(self, llm: LLM) -> Flow[None]:

@@ -112,25 +112,29 @@ class Budget:
             )
         return Terms(bounded, dollars, tokens_in, tokens_out)
 
-    def reserve(self, terms: Terms, llm: LLM) -> bool:
-        """Set aside what an answer may cost, and tell whether that was possible just now.
+    def reserve(self, terms: Terms, llm: LLM) -> Terms | None:
+        """Set aside what an answer may cost, and return the terms with it; None where that is not possible just now.
 
         Raises:
             BudgetExceeded: it is not, and will not be.
         """
         if self._bills.limit is None:
-            return True
+            return terms
+        model = llm.model_name
+        known = terms._replace(dollars=self._bills.reckoned(terms.dollars, model))
         tokens = f"reckoned at {terms.tokens_in} + {terms.tokens_out} tokens at most"
-        return self._bills.reserve(terms.dollars, f"the next answer of {llm.model_name!r}, {tokens},")
+        if known.dollars > terms.dollars:
+            tokens += ", of which one has cost more than was reckoned"
+        return known if self._bills.reserve(known.dollars, f"the next answer of {model!r}, {tokens},", model) else None
 
     def reserve_again(self, terms: Terms) -> bool:
         """Count a try that has failed as spent, and set aside as much for the next; tell whether that was possible."""
         return self._bills.limit is None or self._bills.reserve_again(terms.dollars)
 
-    def release(self, terms: Terms, *, is_known: bool = True) -> None:
+    def release(self, terms: Terms, llm: LLM, *, paid: Decimal | None = None, is_known: bool = True) -> None:
         """Give back what was set aside, unless nobody knows what the answer cost: then it counts as spent."""
         if self._bills.limit is not None:
-            self._bills.release(terms.dollars, is_known=is_known)
+            self._bills.release(terms.dollars, llm.model_name, paid=paid, is_known=is_known)
 
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""
