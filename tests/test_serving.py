@@ -433,6 +433,15 @@ def test_shutdown_lets_what_is_there_be_done() -> None:
     assert graph.shutdown()
 
 
+def test_shutdown_tells_of_work_that_nobody_has_executed() -> None:
+    hold = Hold()
+    graph = graph_of(hold)
+    graph.prepare(display_terminal=False)
+    graph.add_work(hold, Number(value=1))
+    with pytest.warns(RuntimeWarning, match=r"nobody has executed .*call execute\(\[\]\) before"):
+        assert not graph.shutdown()
+
+
 def test_shutdown_drops_what_takes_too_long() -> None:
     hold = Hold()
     graph = graph_of(hold)

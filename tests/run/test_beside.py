@@ -266,6 +266,7 @@ def test_cancelled_before_it_has_begun_it_does_nothing() -> None:
 
     async def note(task: Number) -> None:
         seen.append(task.value)
+        await asyncio.Event().wait()  # for ever, lest a busy machine be through before it is cancelled
 
     worker = AsyncWork(action=note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -120,6 +121,10 @@ class Service:
         run.inbox.put(Closing())
         activation = current_activation()
         within = activation is not None and activation.scope is run.scope
+        if self.waits_with_work:
+            text = "nobody has executed the graph, and work that was added is not done: call execute([]) before shutdown()"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            return False
         if not self.has_begun or within or run.thread == threading.get_ident():
             return True
         if run.is_over.wait(timeout):
