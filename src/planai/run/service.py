@@ -122,7 +122,7 @@ class Service:
         activation = current_activation()
         within = activation is not None and activation.scope is run.scope
         if self.waits_with_work:
-            text = "nobody has executed the graph, and work that was added is not done: call execute([]) before shutdown()"
+            text = "nobody has executed the graph, and work that was added is not done: call execute([]) before that"
             warnings.warn(text, RuntimeWarning, stacklevel=3)
             return False
         if not self.has_begun or within or run.thread == threading.get_ident():

@@ -112,6 +112,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{CONTROL}::test_without_code_in_the_key_an_edit_still_hits",
         f"{CONTROL}::test_a_pinned_name_survives_a_renamed_and_a_moved_class",
         f"{AROUND}::test_an_environment_variable_that_code_names_decides",
+        f"{AROUND}::test_a_credential_of_the_environment_decides_nothing",
         f"{AROUND}::test_a_variable_that_is_set_later_decides",
         f"{AROUND}::test_what_is_patched_counts",
         f"{AROUND}::test_the_order_of_definitions_counts_where_it_is_asked_for",
