@@ -360,12 +360,14 @@ def test_the_first_answer_of_a_model_tells_what_others_may_cost() -> None:
     assert not bills.reserve(Decimal(4), "c", "m"), "nine of ten are spent or set aside"
 
 
-def test_where_the_first_question_to_a_model_has_failed_the_next_is_the_first() -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_where_the_first_question_to_a_model_has_failed_nobody_goes_on_one_by_one(is_known: bool) -> None:
     bills = Bills(Decimal(10))
-    for _ in range(2):
-        assert bills.reserve(Decimal(1), "a", "m")
-        assert not bills.reserve(Decimal(1), "b", "m")
-        bills.release(Decimal(1), "m")
+    assert bills.reserve(Decimal(1), "a", "m")
+    assert not bills.reserve(Decimal(1), "b", "m")
+    bills.release(Decimal(1), "m", is_known=is_known)
+    assert bills.reserve(Decimal(1), "b", "m")
+    assert bills.reserve(Decimal(1), "c", "m")
 
 
 @pytest.mark.parametrize("executor", ["inline", "threads"])

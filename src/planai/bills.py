@@ -185,8 +185,8 @@ class Bills:
         """
         with self._lock:
             self._asked_first.discard(model)
-            if paid is not None:
-                self._dearest[model] = max(self._dearest.get(model, _NOTHING), paid if paid > dollars else _NOTHING)
+            beyond = paid if paid is not None and paid > dollars else _NOTHING
+            self._dearest[model] = max(self._dearest.get(model, _NOTHING), beyond)
             self._reservations -= 1
             self._reserved = self._reserved - dollars if self._reservations else _NOTHING  # which rounding may miss
             self._unknown += _NOTHING if is_known else dollars

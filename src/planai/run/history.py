@@ -47,7 +47,7 @@ class History:
         now = time.time()
         kept = self.completed if type(event) is Finished else self.failed
         kept.append(Past(call, now - event.seconds, now))
-        for prefix, lines in self.traces.items() if self.traces else ():
+        for prefix, lines in list(self.traces.items()) if self.traces else ():  # workers add to it meanwhile
             if prefix[-1] in call.scope.chain():
                 lines.append(_line(call, event))
 
