@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 from planai.cache.firsts import At, First
 from planai.cache.instructions import MISSING
-from planai.cache.made_up import subclasses_of
 from planai.cache.memo import per_class
 from planai.cache.places import look_up
 from planai.cache.walk import Walk
@@ -76,15 +75,15 @@ class CodeIdentity:
 
     def outline(self) -> dict[str, str]:
         """Return a short digest of each function that was reached, and the value of each constant, by name."""
-        return self._present().walk.outline
+        return self._present().walk.found.outline
 
     def names(self) -> set[str]:
         """Return all names that the code uses, of attributes as of globals."""
-        return self._present().walk.names
+        return self._present().walk.found.names
 
     def kinds(self) -> set[type]:
         """Return the classes of the user's own that the code reaches."""
-        return self._present().walk.kinds
+        return self._present().walk.found.kinds
 
     def asked(self) -> frozenset[Word]:
         """Return what the code asks of code, such as its docstrings."""
@@ -107,7 +106,7 @@ class CodeIdentity:
 
         They are those of the last look, such as by `digest`.
         """
-        return (self._known or self._present()).walk.unknown
+        return (self._known or self._present()).walk.found.unknown
 
     def of_objects(self, values: Iterable[Any], *, keeps_order: bool = False, first: First | None = None) -> str:
         """Return a digest of objects that the code uses: of data by value, of others by state, and of their code.
@@ -141,10 +140,10 @@ class CodeIdentity:
         while True:
             walk = Walk(self._root, with_fields=self._with_fields, opaque=self._opaque, first=first, asked=self._asked)
             found = walk.digest()
-            new = {key: seen for key, seen in walk.firsts.changed.items() if key not in first}
+            new = {key: seen for key, seen in walk.found.firsts.changed.items() if key not in first}
             new |= {
                 key: (place, self.of_objects([seen], keeps_order=True).encode())
-                for key, (place, seen) in walk.firsts.filled.items()
+                for key, (place, seen) in walk.found.firsts.filled.items()
                 if key not in first
             }
             if not new:
@@ -154,16 +153,11 @@ class CodeIdentity:
     def _look_at(self, walk: Walk) -> tuple[Walk, str]:
         """Return what tells whether something was changed in place, and what keeps alive whose ids are in it."""
         look = Walk(self._root, with_fields=True, follows=False, first=_first_of(self._root))
-        return look, look.digest_of(walk.held)
+        return look, look.digest_of(walk.found.held)
 
     def _is_outdated(self, known: _Known) -> bool:
-        walk = known.walk
-        return (
-            any(look_up(place, name) is not found for place, name, found in walk.reads)
-            or any(len(vars(place)) != size for place, size in walk.sizes)
-            or any(list(subclasses_of(kind)) != names for kind, names in walk.families.items())
-            or (bool(walk.held) and self._look_at(walk)[1] != known.contents)
-        )
+        found = known.walk.found
+        return found.is_outdated() or (bool(found.held) and self._look_at(known.walk)[1] != known.contents)
 
 
 @per_class

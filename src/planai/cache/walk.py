@@ -12,21 +12,20 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import digest, encode, qualified
-from planai.cache.changes import changed_names, filled_names, first_values, idle_code
 from planai.cache.code_reader import CodeReader
-from planai.cache.firsts import First, Firsts
-from planai.cache.instructions import MISSING, Instructions, short_digest
+from planai.cache.findings import Findings
+from planai.cache.firsts import First
+from planai.cache.instructions import MISSING
 from planai.cache.made_up import subclasses_of
 from planai.cache.names import module_name
-from planai.cache.own import Own, is_machinery
-from planai.cache.places import OF_FUNCTIONS, look_up
+from planai.cache.own import Own
+from planai.cache.parts import parts_of
+from planai.cache.places import look_up
 from planai.cache.shown import short_text
-from planai.cache.touched import names_in
-from planai.cache.words import WORDS, Word, names_in_order, texts_in, types_in
+from planai.cache.words import WORDS, Word, names_in_order, texts_in
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
@@ -37,16 +36,6 @@ _DECIDING_CELLS = dict.fromkeys(
 """What counts of closures that hold also what their use fills."""
 
 _CODE = (type, types.FunctionType, types.ModuleType)
-_FIELD = (
-    "alias",
-    "validation_alias",
-    "serialization_alias",
-    "discriminator",
-    "exclude",
-    "frozen",
-    "validate_default",
-    "repr",
-)
 
 
 class Walk:
@@ -61,15 +50,8 @@ class Walk:
         asked: what others ask of all that is met, of `planai.cache.words.WORDS`.
 
     Attributes:
-        reads: where names were looked up, with what was found there.
-        sizes: classes, functions and modules, with how many names they had.
-        held: values that may be changed in place.
-        firsts: what calls change, which counts as it was at first.
-        outline: a short digest of each function, and the value of each constant, by name.
-        names: all names that the code uses.
-        kinds: the classes that were reached.
-        families: classes whose subclasses count, with the names of these.
-        unknown: functions that take a module by a name that is made up while they run.
+        root: the class that is walked from.
+        found: what was found beside the digest.
     """
 
     def __init__(
@@ -82,19 +64,11 @@ class Walk:
         follows: bool = True,
         asked: Iterable[Word] = (),
     ) -> None:
-        self.reads: list[tuple[Any, str, Any]] = []
-        self.sizes: list[tuple[Any, int]] = []
-        self.held: list[Any] = []
-        self.firsts = Firsts(first or {})
-        self.outline: dict[str, str] = {}
-        self.names: set[str] = set()
-        self.kinds: set[type] = set()
-        self.families: dict[type, list[str]] = {}
-        self.unknown: set[str] = set()
+        self.root = root
+        self.found = Findings(first)
         self._asks_for_families = False
         self._keeps_order = True
         self._asked: dict[Word, int] = dict.fromkeys(asked, 0)
-        self._root = root
         self._with_fields = with_fields
         self._opaque = opaque
         self._follows = follows
@@ -111,7 +85,7 @@ class Walk:
 
     def digest(self) -> str:
         """Return the digest of the root."""
-        self._number(self._root)
+        self._number(self.root)
         return digest(*self._rest())
 
     def digest_of(self, values: list[Any], *, keeps_order: bool = True) -> str:
@@ -135,25 +109,25 @@ class Walk:
             form = qualified(type(value)).encode()
         if self._follows:
             for kind in sorted(reader.kinds, key=qualified):
-                self._meet(kind)
+                self.kind(kind)
         return form
 
     def read(self, place: Any, name: str) -> tuple[Any, bytes]:
         """Look a name up, and remember what was found; what calls change counts as it was at first."""
-        if self.firsts.has(place, name):
-            return self._at_first(place, name)
+        if self.found.firsts.has(place, name):
+            return self.at_first(place, name)
         found = look_up(place, name)
-        self.reads.append((place, name, found))
+        self.found.reads.append((place, name, found))
         if found is MISSING:
             return found, b""
         if type(found) in _SHOWN:
             module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
-            self.outline[f"{module_name(module)}.{name}".lstrip(".")] = short_text(found)
+            self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = short_text(found)
         return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
 
-    def _at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
+    def at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
         """Return what was somewhere at first, and its form."""
-        first = self.firsts.get(place, name)
+        first = self.found.firsts.get(place, name)
         if first is MISSING:
             return first, b""
         return first, first if isinstance(first, bytes) else self.value(first)
@@ -161,7 +135,7 @@ class Walk:
     def foreign(self, module: types.ModuleType, name: str) -> tuple[Any, bytes]:
         """Look a name up in a module that is not the user's own: what the user has put in the place of it counts."""
         found = vars(module).get(name, MISSING)
-        self.reads.append((module, name, found))
+        self.found.reads.append((module, name, found))
         if found is os.environ or found is os.getenv:
             self.asks("environ")
         is_own = isinstance(found, type | types.FunctionType) and self._own.holds(found)
@@ -170,7 +144,7 @@ class Walk:
     def hold(self, value: Any) -> bytes:
         """Encode a value, and remember it if it may be changed in place."""
         if type(value) not in _SCALARS and value is not PydanticUndefined and not isinstance(value, _FIXED):
-            self.held.append(value)
+            self.found.held.append(value)
         return self.value(value)
 
     def all_names(self, names: dict[str, Any]) -> bytes:
@@ -191,9 +165,9 @@ class Walk:
             self._asks_for_families = True
             return b""
         members = subclasses_of(kind)
-        self.families[kind] = list(members)
+        self.found.families[kind] = list(members)
         for member in members.values():
-            self._meet(member)
+            self.kind(member)
             self.family(member)
         return digest(*(name.encode() for name in members)).encode()
 
@@ -207,7 +181,16 @@ class Walk:
 
     def is_root(self, kind: type) -> bool:
         """Tell whether `kind` is what is walked from, which may be renamed."""
-        return kind is self._root
+        return kind is self.root
+
+    def counts_fields(self, kind: type) -> bool:
+        """Tell whether the types and defaults of a model's fields count."""
+        return self._with_fields or kind is not self.root
+
+    def kind(self, kind: type) -> bytes:
+        """Encode a class by its number, and what is not the user's own by its name."""
+        is_followed = kind not in self._opaque and self._own.holds(kind)
+        return self._number(kind) if is_followed else qualified(kind).encode()
 
     def code(self, value: Any) -> bytes:
         """Encode a function or module by its number, and what is not the user's own by its name."""
@@ -239,17 +222,13 @@ class Walk:
 
     def first_of(self, value: Any, name: str, item: Any) -> Any:
         """Return what an attribute of an object was at first, if calls change it; else what it is."""
-        return self.firsts.get(value, name, item)
+        return self.found.firsts.get(value, name, item)
 
     def unwrapped(self, value: Any) -> Any:
         """Return the function behind a static or class method, a cache, or a decorator from elsewhere."""
         return self._own.unwrapped(value)
 
     # ---- what is met, one after the other
-
-    def _meet(self, kind: type) -> None:
-        if kind not in self._opaque and self._own.holds(kind):
-            self._number(kind)
 
     def _number(self, value: Any) -> bytes:
         if id(value) not in self._numbers:
@@ -261,21 +240,14 @@ class Walk:
         """Yield what was met and not yet encoded, and what that meets."""
         for number, value in enumerate(self._met):
             yield b"#%d" % number
-            if isinstance(value, type):
-                yield from self._class(value)
-            elif isinstance(value, types.ModuleType):
-                yield from self._module(value)
-            elif isinstance(value, types.FunctionType):
-                yield from self._function(value)
-            else:
-                yield self.value(value)
+            yield from parts_of(self, value)
             if number + 1 == len(self._met):
                 yield from self._asked_for()
 
     def _asked_for(self) -> Iterator[bytes]:
         """Encode what any code asks of all that was met: the subclasses of classes, and words."""
         if self._asks_for_families:
-            for kind in sorted(self.kinds - self.families.keys(), key=qualified):
+            for kind in sorted(self.found.kinds - self.found.families.keys(), key=qualified):
                 yield self.family(kind)
         for take in list(self._asked):
             done, self._asked[take] = self._asked[take], len(self._met)
@@ -286,7 +258,7 @@ class Walk:
         """Encode what some code says of itself when it is asked; of texts also the environment variables they name."""
         found = take(value)
         if take is names_in_order:
-            found = [name for name in found if not self.firsts.was_missing(value, name)]
+            found = [name for name in found if not self.found.firsts.was_missing(value, name)]
         if take is not texts_in:
             return self.value(found)
         return b"".join(map(self._variable, found))
@@ -294,85 +266,12 @@ class Walk:
     def _variable(self, name: str) -> bytes:
         """Encode an environment variable, if there is one of that name; people are shown what tells values apart."""
         found = look_up(os.environ, name)
-        self.reads.append((os.environ, name, found))
+        self.found.reads.append((os.environ, name, found))
         if found is MISSING:
             return b""
         form = self.value(found)
-        self.outline[f"os.environ[{name!r}]"] = digest(form)[:12]
+        self.found.outline[f"os.environ[{name!r}]"] = digest(form)[:12]
         return name.encode() + form
-
-    def _class(self, kind: type) -> Iterator[bytes]:
-        """Encode the attributes of a class; its bases are met, and encoded in their turn."""
-        self.kinds.add(kind)
-        if type(kind) is not type:
-            self._meet(type(kind))
-        for base in kind.__bases__:
-            is_own = base not in self._opaque and self._own.holds(base)
-            yield self._number(base) if is_own else qualified(base).encode()
-        if issubclass(kind, BaseModel) and (self._with_fields or kind is not self._root):
-            yield from self._fields(kind)
-        yield self.value(types_in(kind))
-        self.sizes.append((kind, len(vars(kind))))
-        for name, value in sorted(vars(kind).items()):
-            if not (is_machinery(name) or self.firsts.was_missing(kind, name)):
-                yield name.encode()
-                yield self._attribute(kind, name, value)
-        for name, private in vars(kind).get("__private_attributes__", {}).items():
-            yield name.encode()
-            yield self.hold(private.default_factory or private.default)
-
-    def _attribute(self, kind: type, name: str, value: Any) -> bytes:
-        """Encode an attribute of a class; what calls change counts as it was at first."""
-        if self.firsts.has(kind, name):
-            return self._at_first(kind, name)[1]
-        if kind in self._root.__mro__ and not _is_code(value):
-            if name in changed_names(self._root):
-                return self.value(first_values(kind).setdefault(name, value))
-            if name in filled_names(self._root):
-                self.firsts.fill(kind, name, value)
-        self.reads.append((kind, name, value))
-        return self.hold(value)
-
-    def _fields(self, model: type[BaseModel]) -> Iterator[bytes]:
-        """Encode the fields of a model: their types, validators, aliases and defaults, and its config."""
-        yield self.value(dict(model.model_config))
-        for name, field in model.model_fields.items():
-            yield name.encode()
-            yield self.value(field.annotation)
-            yield self.value(field.metadata)
-            yield self.hold(field.default_factory or field.default)
-            yield self.value([getattr(field, attribute) for attribute in _FIELD])
-
-    def _module(self, module: types.ModuleType) -> Iterator[bytes]:
-        """Encode all that a module holds: it was handed on, and nobody knows what will be looked up in it."""
-        self.sizes.append((module, len(vars(module))))
-        for name in sorted(vars(module)):
-            if not name.startswith("__"):
-                yield name.encode()
-                found, form = self.read(module, name)
-                yield self.value(found) if isinstance(found, types.ModuleType) else form
-
-    def _function(self, function: types.FunctionType) -> Iterator[bytes]:
-        self.reads += [(function, name, getattr(function, name)) for name in OF_FUNCTIONS]
-        self.names.update(names_in(function.__code__))
-        if function.__code__ not in idle_code(self._root):
-            self.firsts.note(function)
-        yield from map(self.hold, (function.__defaults__, function.__kwdefaults__))
-        self.outline[f"{module_name(function.__module__)}.{function.__qualname__}"] = short_digest(function)
-        instructions = Instructions(self, function)
-        yield from instructions.forms()
-        if instructions.takes_unknown and function.__code__ not in idle_code(self._root):
-            self.unknown.add(f"{module_name(function.__module__)}.{function.__qualname__}")
-        self.sizes.append((function, len(vars(function))))
-        for name in sorted(vars(function)):
-            is_private = name.startswith("__") and name.endswith("__")
-            if not is_private and name != "_clear_cache" and not self.firsts.was_missing(function, name):
-                yield name.encode()
-                yield self.read(function, name)[1]
 
     def _cell(self, cell: types.CellType) -> bytes:
         return self.read(cell, "")[1]
-
-
-def _is_code(value: Any) -> bool:
-    return callable(value) or hasattr(type(value), "__get__")
