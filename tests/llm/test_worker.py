@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -352,3 +353,18 @@ def test_outside_of_a_call_a_missing_answer_is_what_is_told() -> None:
     for kind in (Anyhow, Shout):
         with pytest.raises(InvalidAnswer, match="no valid answer"):
             kind(llm=ScriptedLLM(lambda _: "no JSON")).consume_work(Document(text="a"))
+
+
+def test_what_the_answer_is_published_as_is_seen_by_a_patch_of_publish_work() -> None:
+    worker, label, document = Sort(llm=ScriptedLLM([])), Label.model_construct(), Document.model_construct()
+    with patch("planai.llm_task.LLMTaskWorker.publish_work") as publish:
+        worker.post_process(label, document)
+    publish.assert_called_once_with(task=label, input_task=document)
+
+
+def test_post_process_logs_that_there_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    worker = Sort(llm=ScriptedLLM([]))
+    with patch("planai.llm_task.LLMTaskWorker.publish_work") as publish:
+        worker.post_process(None, Document.model_construct())
+    publish.assert_not_called()
+    assert caplog.messages == ["LLM did not return a valid response for Document"]

@@ -130,3 +130,24 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     run_inline(worker, task)
     assert not room.exists()
     assert [one.name for one in worker.get_tools(task)] == ["read_file", "list_files", "grep_files"]
+
+
+def test_a_tool_called_like_one_for_files_is_refused(tmp_path: Path) -> None:
+    def read_file(path: str) -> str:
+        """Read another file."""
+        return path
+
+    def other(path: str) -> str:
+        """Do something else."""
+        return path
+
+    task = WorkspaceTask(workspace=str(tmp_path))
+    worker = Plain(llm=ScriptedLLM([]), tools=[other])
+    assert {"other", "read_file", "write_file"} <= {tool.name for tool in worker.get_tools(task)}
+    worker = Plain(llm=ScriptedLLM([]), tools=[read_file, other])
+    with pytest.raises(ValueError, match="'Plain' has tools called 'read_file', as those for files are: rename them"):
+        worker.get_tools(task)
+
+
+def test_without_a_folder_there_is_a_key_all_the_same() -> None:
+    assert Plain(llm=ScriptedLLM([])).extra_cache_key(Topic(text="of nowhere")) == ""

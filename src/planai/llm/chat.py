@@ -49,7 +49,7 @@ class ChatTaskWorker(BaseLLMTaskWorker):
     """
 
     output_types: list[type[Task]] = [ChatMessage]
-    system_prompt: str | None = "You are a helpful assistant. Today is {date}."
+    system_prompt: str | None = "You are a helpful AI assistant. Today is {date}."
 
     def get_system_prompt(self, task: Any) -> str | None:
         """Return what the model is told about its part."""

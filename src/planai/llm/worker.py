@@ -83,9 +83,13 @@ class LLMTaskWorker(BaseLLMTaskWorker):
         """Publish what comes of the answer: by default, the answer. Of an async worker, it may be ``async def``.
 
         An override gets None where there is no valid answer, when all retries are used up. What it publishes then is
-        kept in no cache; if it publishes nothing, or raises, the call has failed for want of an answer.
+        kept in no cache; if it publishes nothing, or raises, the call has failed for want of an answer. That is also
+        what comes of handing None on to this method, which then publishes nothing.
         """
-        self.publish_work(response, input_task=input_task)
+        if response is None:
+            self.logger.error("LLM did not return a valid response for %s", type(input_task).__name__)
+        else:
+            self.publish_work(task=response, input_task=input_task)
         return None
 
     def get_full_prompt(self, task: Any, system_prompt: str | None = None) -> str:

@@ -66,13 +66,28 @@ class WorkspaceLLMTaskWorker(CachedLLMTaskWorker):
         return []
 
     def get_tools(self, task: Any) -> list[Tool]:
-        """Return the tools for the files, and those of `tools`."""
+        """Return the tools for the files, and those of `tools`.
+
+        Raises:
+            ConfigurationError: one of `tools` is called like one for the files, or there is no workspace.
+        """
         files = make_file_tools(self.get_workspace(task), read_only=self.read_only, max_read_chars=self.max_read_chars)
-        return [*files, *super().get_tools(task)]
+        own = super().get_tools(task)
+        taken = {tool.name for tool in files} & {tool.name for tool in own}
+        if taken:
+            names = ", ".join(map(repr, sorted(taken)))
+            raise ConfigurationError(f"{self.name!r} has tools called {names}, as those for files are: rename them")
+        return [*files, *own]
 
     def extra_cache_key(self, task: Any) -> str:
-        """Return the folder, and the digest of the files that the answer depends on."""
-        room = self.get_workspace(task)
+        """Return the folder, and the digest of the files that the answer depends on; nothing where there is none.
+
+        A call without a folder fails when it needs one.
+        """
+        try:
+            room = self.get_workspace(task)
+        except ConfigurationError:
+            return ""
         return f"{room.root}\n{hash_files(room, self.input_globs)}"
 
     def get_from_cache(self, task_or_key: Any) -> Any:
