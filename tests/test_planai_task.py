@@ -2,7 +2,7 @@
 
 import copy
 
-from planai import Task
+from planai import InitialTaskWorker, Task
 from planai.provenance import ROOT
 from planai.task import lineage_of, set_lineage
 
@@ -54,3 +54,12 @@ def test_the_list_is_the_readers_own() -> None:
     word = set_lineage(Word(), lineage_of(Word())._replace(provenance=ROOT.child("Split", 1)))
     word._provenance.append(("Count", 1))
     assert word._provenance == [("Split", 1)]
+
+
+def test_a_test_may_take_planais_steps_of_publishing_by_hand() -> None:
+    first, second = Page(), Page()
+    first._provenance = [("Fetch", 1)]
+    assert second._add_input_provenance(first)._add_worker_provenance(InitialTaskWorker()) is second
+    assert (second._provenance, second._input_provenance) == ([("Fetch", 1), ("InitialTaskWorker", 1)], [first])
+    second._add_input_provenance(None)
+    assert (second._provenance, second._input_provenance) == ([], [])

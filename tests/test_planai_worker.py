@@ -2,6 +2,9 @@
 
 import copy
 from typing import Any
+from unittest.mock import Mock
+
+import pytest
 
 from planai import Graph, Task, TaskWorker
 
@@ -62,3 +65,20 @@ def test_a_worker_in_a_stand_in_for_a_graph_names_what_is_downstream() -> None:
     first.set_graph(StandIn())
     assert first.next(second) is second
     assert told == [(first, second)]
+
+
+def test_a_worker_whose_graph_is_a_mock_wires_there() -> None:
+    graph, worker, downstream = Mock(), Count(), Count()
+    worker._graph = graph
+    assert worker.next(downstream) is downstream
+    graph.set_dependency.assert_called_once_with(worker, downstream)
+
+
+def test_a_consumer_that_is_registered_before_there_is_a_graph_is_wired_in_it() -> None:
+    worker, downstream = Count(), Count()
+    worker.register_consumer(Number, downstream)
+    with pytest.raises(ValueError, match="'Count' is registered with 'Count' for 'Number' already"):
+        worker.register_consumer(Number, downstream)
+    graph = Graph(name="g").add_workers(downstream, worker)
+    graph.set_sink(downstream, Number)
+    assert graph.run([(worker, Number())], display_terminal=False).outputs == [Number(value=2)]

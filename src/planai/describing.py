@@ -62,6 +62,10 @@ class Description:
             raise ConfigurationError(f"worker {worker.name!r} is in graph {self.name!r} already: add it once")
         self.wires.workers.append(worker)
         worker.attach_to_graph(self)
+        for upstream in self.wires.workers:
+            for downstream in upstream.registered_consumers:
+                if worker in (upstream, downstream) and downstream in self.wires.workers:
+                    self.set_dependency(upstream, downstream)
         return self
 
     def add_workers(self, *workers: TaskWorker) -> Self:

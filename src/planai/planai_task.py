@@ -5,9 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import reduce
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from planai.provenance import ROOT, ProvenanceChain
+
+
+class Numbering(Protocol):
+    """A worker, as far as a step of its own is taken from it."""
+
+    def get_next_provenance(self) -> tuple[str, int]:
+        """Return its name with a number."""
 
 
 class PlanAITask:
@@ -42,3 +49,15 @@ class PlanAITask:
     @_input_provenance.setter
     def _input_provenance(self, tasks: Iterable[Any]) -> None:
         self._with_(previous=None, injected=tuple(tasks)[::-1])
+
+    def _add_input_provenance(self, input_task: Any | None) -> Self:
+        """Let the task have been computed from `input_task`, without a step of its own yet."""
+        if input_task is None:
+            return self._with_(provenance=ROOT, previous=None, injected=())
+        self._provenance = input_task.provenance()
+        return self._with_(previous=input_task, injected=())
+
+    def _add_worker_provenance(self, worker: Numbering) -> Self:
+        """Let the task be the next one of `worker`."""
+        self._provenance = [*self.provenance(), worker.get_next_provenance()]
+        return self

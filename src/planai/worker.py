@@ -117,7 +117,7 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
 
     def _begin_(self) -> dict[str, Any]:
         """Return what this object has for itself, and no copy of it takes over."""
-        return {"_lock_": threading.RLock(), "_wirings_": []}
+        return {"_lock_": threading.RLock(), "_wirings_": [], "_registered_": []}
 
     # A copy, also one in another process, is a worker of its own: in no graph yet, and with nothing open.
     def __getstate__(self) -> dict[Any, Any]:
@@ -245,9 +245,11 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
     def register_consumer(self, task_cls: type[Task], consumer: TaskWorker) -> None:
         """Let `consumer` get what this worker publishes of `task_cls`; `next` does the same with fewer words.
 
+        Of a worker that is in no graph yet, it holds for the graph that the two will be in.
+
         Raises:
             TypeMismatch: `task_cls` is no Task class, or `consumer` does not consume it.
-            ConfigurationError: this worker does not publish it.
+            ConfigurationError: this worker does not publish it, or `consumer` is registered for it already.
         """
         if not (inspect.isclass(task_cls) and issubclass(task_cls, Task)):
             raise TypeMismatch(f"{task_cls!r} is registered for {self.name!r}: pass a Task class")
@@ -259,7 +261,19 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
                 f"{self.name!r} publishes {type_names(self.output_types)}, and no {task_cls.__name__!r} "
                 f"for {consumer.name!r}: add the type to its output_types"
             )
-        self.next(consumer)
+        registered: list[tuple[type[Task], TaskWorker]] = self.__dict__["_registered_"]
+        if (task_cls, consumer) in registered:
+            raise ConfigurationError(
+                f"{consumer.name!r} is registered with {self.name!r} for {task_cls.__name__!r} already"
+            )
+        registered.append((task_cls, consumer))
+        if self.wirings:
+            self.next(consumer)
+
+    @property
+    def registered_consumers(self) -> tuple[TaskWorker, ...]:
+        """The workers that `register_consumer` named."""
+        return tuple(consumer for _, consumer in self.__dict__["_registered_"])
 
     def validate_task(self, task_cls: type[Task], consumer: TaskWorker) -> tuple[bool, Exception | None]:
         """Return whether `consumer` consumes `task_cls`, and the error that says what it consumes if it does not."""
@@ -345,6 +359,9 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
 
     def _wiring_(self) -> Wiring:
         wirings: list[Wiring] = self.__dict__["_wirings_"]
+        stand_in: Wiring | None = None if wirings else self._stand_in_()
+        if stand_in is not None:
+            return stand_in
         if len(wirings) != 1:
             state = "in no graph yet: call graph.add_workers first" if not wirings else "in several graphs"
             raise ConfigurationError(

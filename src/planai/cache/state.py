@@ -15,7 +15,7 @@ from typing import Any
 from planai.cache.memo import per_class
 from planai.cache.names import module_of, qualified
 
-INTERNAL = frozenset({"_wirings_", "_lock_", "_by_hand_", "_cache_", "_first_", "_flight_", "_missed_"})
+INTERNAL = frozenset({"_wirings_", "_lock_", "_by_hand_", "_cache_", "_first_", "_flight_", "_missed_", "_registered_"})
 """What planai's own workers keep on themselves besides settings, and what decides nothing."""
 
 _MACHINES = frozenset(
