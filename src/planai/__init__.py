@@ -10,8 +10,8 @@ from planai.join import InitialTaskWorker, JoinedTaskWorker, MergedTaskWorker
 from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.chat import ChatMessage, ChatTask, ChatTaskWorker
-from planai.llm.client import LLM as LLMInterface  # noqa: N811 - PlanAI's name
 from planai.llm.config import llm_from_config
+from planai.llm.interface import LLMInterface
 from planai.llm.media import MediaTask
 from planai.llm.rate import RateLimit
 from planai.llm.tools import Tool, tool
