@@ -29,3 +29,8 @@ def test_broken_html_is_read_as_far_as_it_goes() -> None:
 def test_a_page_nested_too_deep_is_an_error_and_no_crash() -> None:
     with pytest.raises(WebError, match="nested too deep"):
         markdown_of("<div>" * 5000 + "x" + "</div>" * 5000)
+
+
+def test_what_stands_around_the_text_is_left_out() -> None:
+    page = "<nav>Menu</nav><main><p>Text</p><aside>Advertisement</aside></main><footer>Imprint</footer>"
+    assert markdown_of(page)[1] == "Text"

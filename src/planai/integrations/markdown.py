@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from planai.errors import MissingDependency, WebError
 
-_UNSEEN = ["script", "style", "noscript", "template", "svg", "iframe", "head", "title"]
+_UNSEEN = ["script", "style", "noscript", "template", "svg", "iframe", "head", "title", "nav", "footer", "aside"]
 _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
 
 
