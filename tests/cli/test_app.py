@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import planai
+from planai.cli import main
 
 DEMO = ("demo", "--limit", "12", "--llm", "none", "--folder")
 
@@ -38,6 +39,26 @@ def test_the_package_can_be_run_as_the_command(arguments: tuple[str, ...]) -> No
     expected = run(*arguments)
     assert (done.stderr, done.returncode) == (expected.stderr, expected.returncode)
     assert plain(done.stdout).replace("python -m planai", "-c") == plain(expected.stdout)
+
+
+def test_a_program_may_run_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["version"])
+    assert capsys.readouterr().out == f"{planai.__version__}\n"
+    with pytest.raises(SystemExit) as wrong:
+        main(["nonsense"])
+    assert wrong.value.code == 2
+
+
+OPTIMIZE = ("optimize-prompt", "--python-file", "w.py", "--class-name", "W", "--goal-prompt", "g", "--debug-log", "d")
+
+
+@pytest.mark.parametrize(
+    ("before", "named"),
+    [(("--llm-provider", "nobody"), "'nobody'"), (("--llm-model", "", "--llm-reason-model", "r"), "'openai'")],
+)
+def test_models_may_be_named_before_the_command(before: tuple[str, ...], named: str) -> None:
+    done = run(*before, *OPTIMIZE)
+    assert (done.returncode, named in done.stderr) == (1, True)
 
 
 def test_without_a_command_there_is_help() -> None:

@@ -21,8 +21,15 @@ app.command()(optimize.optimize_prompt)
 
 
 @app.callback()
-def _planai() -> None:
-    """Keep ``planai`` a command with sub-commands, however many there are."""
+def _planai(
+    context: typer.Context,
+    llm_provider: Annotated[str | None, typer.Option(help="provider of the models of optimize-prompt")] = None,
+    llm_model: Annotated[str | None, typer.Option(help="the worker's model in optimize-prompt")] = None,
+    llm_reason_model: Annotated[str | None, typer.Option(help="the model that proposes and judges there")] = None,
+) -> None:
+    """Keep ``planai`` a command with sub-commands, and take what PlanAI's has before its command."""
+    given = {"llm_provider": llm_provider, "llm_model": llm_model, "llm_opt_model": llm_reason_model}
+    context.default_map = {"optimize-prompt": {name: value for name, value in given.items() if value is not None}}
 
 
 @app.command()
@@ -46,10 +53,18 @@ def demo(
     show(llm=llm, limit=limit, classify=classify, folder=folder)
 
 
-def main() -> None:
-    """Run the command; a mistake that planai explains ends it with a message instead of a traceback."""
+def main(args: list[str] | None = None) -> None:
+    """Run the command; a mistake that planai explains ends it with a message instead of a traceback.
+
+    Args:
+        args: what is written after ``planai``; None for what this process was called with. Given, it returns when the
+            command has worked.
+    """
     try:
-        app()
+        app(args)
+    except SystemExit as end:
+        if args is None or end.code:
+            raise
     except KeyboardInterrupt:
         sys.exit(130)  # what a shell says of a command that Ctrl-C ended; the run has said what it keeps
     except PlanaiError as error:
