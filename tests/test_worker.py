@@ -340,6 +340,9 @@ def test_what_planai_keeps_to_itself_in_a_worker_is_called_as_no_author_calls_an
         "_cache",
         "_cache_hit_is_valid",
         "_get_cache_key",
+        "_invoke_llm",
+        "_format_task",
+        "_format_messages",
     }  # PlanAI's
 
 

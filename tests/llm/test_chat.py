@@ -52,3 +52,9 @@ def test_a_chat_may_use_tools() -> None:
 
 def test_a_model_that_says_nothing_is_a_failure() -> None:
     assert only_error(ChatTaskWorker(llm=ScriptedLLM(["", " "])), chat(("user", "Hi"))).startswith("InvalidAnswer")
+
+
+def test_a_test_may_look_at_what_the_model_is_told() -> None:
+    chat = ChatTaskWorker(llm=ScriptedLLM([]), system_prompt="Be brief.")
+    told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    assert chat._format_messages([ChatMessage(role="user", content="Hi")]) == told

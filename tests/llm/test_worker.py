@@ -368,3 +368,21 @@ def test_post_process_logs_that_there_is_no_answer(caplog: pytest.LogCaptureFixt
         worker.post_process(None, Document.model_construct())
     publish.assert_not_called()
     assert caplog.messages == ["LLM did not return a valid response for Document"]
+
+
+class Said(Task):
+    text: str
+
+
+class Plain(LLMTaskWorker):
+    llm_input_type = Said
+    output_types = [Said]
+    prompt = "Go on."
+
+
+def test_planais_names_for_asking_and_for_the_input_are_known() -> None:
+    with patch("planai.llm_task.LLMTaskWorker.publish_work") as publish:
+        Plain(llm=ScriptedLLM(['{"text": "hello"}']))._invoke_llm(Said(text="x"))
+    publish.assert_called_once_with(task=Said(text="hello"), input_task=Said(text="x"))
+    assert Plain(llm=ScriptedLLM([]))._format_task(Said(text="x")) == '{\n  "text": "x"\n}'
+    assert "<text>x</text>" in Plain(llm=ScriptedLLM([]), use_xml=True)._format_task(Said(text="x"))

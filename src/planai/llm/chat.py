@@ -57,6 +57,12 @@ class ChatTaskWorker(BaseLLMTaskWorker):
             return None
         return self.system_prompt.replace("{date}", date.today().isoformat())  # noqa: DTZ011 - the day of who chats
 
+    def _format_messages(self, messages: list[ChatMessage]) -> list[dict[str, str]]:
+        """Return what the model is told, as tests written for PlanAI look at it."""
+        system = self.get_system_prompt(ChatTask(messages=messages))
+        first = [ChatMessage(role="system", content=system)] if system else []
+        return [{"role": message.role, "content": message.content} for message in [*first, *messages]]
+
     def consume_work(self, task: ChatTask) -> Awaitable[None] | Any:
         """Ask the model for its turn, and publish it; to be awaited in an ``async def`` of a subclass.
 

@@ -21,6 +21,7 @@ from planai.llm.base import BaseLLMTaskWorker
 from planai.llm.client import Message, Rendered, Request
 from planai.llm.debug import write_debug
 from planai.llm.media import images_of
+from planai.llm.planai_names import PlanAIModelWorker
 from planai.llm.prompt import full_prompt, input_text, message_of, unfenced
 from planai.task import Task
 
@@ -28,7 +29,7 @@ _NOTHING = Task()
 """Stands for any input in the form of a message, which a later version of planai may change."""
 
 
-class LLMTaskWorker(BaseLLMTaskWorker):
+class LLMTaskWorker(PlanAIModelWorker, BaseLLMTaskWorker):
     """Asks a model about each task, and publishes its answer as a task of the declared type.
 
     Attributes:
