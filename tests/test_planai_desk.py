@@ -91,3 +91,24 @@ def test_in_a_run_the_run_is_asked() -> None:
     assert graph.execute([]).ok
     assert sunk == [({"value": 9}, Number(value=9))]
     assert mock.method_calls == []
+
+
+def test_what_came_with_added_work_is_seen_as_long_as_there_is_work() -> None:
+    graph, seen = Graph(name="g"), []
+
+    class Look(TaskWorker):
+        output_types = [Number]
+
+        def consume_work(self, task: Number) -> None:
+            seen.append(dict(graph._provenance_tracker.task_state))
+            self.publish_work(Number(), input_task=task)
+
+    look = Look()
+    graph.add_workers(look).set_sink(look, Number)
+    assert graph._provenance_tracker.task_state == {}
+    graph.prepare(display_terminal=False)
+    chain = graph.add_work(look, Number(), metadata={"who": "me"})
+    graph.execute([])
+    assert seen == [{chain: {"metadata": {"who": "me"}, "callback": None}}]
+    assert graph._provenance_tracker.task_state == {}
+    assert graph._dispatcher._num_active_tasks == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from planai.desk import Desk, TaskStatusCallback, WatchCallback
 from planai.errors import ConfigurationError
@@ -17,6 +17,16 @@ from planai.run.service import Service
 from planai.run.user_input import UserInputRequest
 from planai.task import Task
 from planai.worker import TaskWorker
+
+
+class TaskStates(NamedTuple):
+    """What tests written for PlanAI look at when a graph has run.
+
+    Attributes:
+        task_state: metadata and callbacks of the work that was added and is not done, by its chains.
+    """
+
+    task_state: dict[ProvenanceChain, dict[str, Any]]
 
 
 class ServedGraph(PlanAINames, ABC):
@@ -37,6 +47,11 @@ class ServedGraph(PlanAINames, ABC):
     def desk(self) -> Desk | None:
         """What workers ask of the present run; None where there is none."""
         return None if self._service is None or self._service.is_over else self._service.run.desk
+
+    @property
+    def _provenance_tracker(self) -> TaskStates:
+        found = {} if self._service is None else self._service.run.desk.sessions()
+        return TaskStates({chain: session._asdict() for chain, session in found.items()})
 
     @abstractmethod
     def execute(self, initial_tasks: Iterable[tuple[TaskWorker, Task]]) -> RunResult:

@@ -99,6 +99,11 @@ class RunDesk:
         """Return what came with the task from outside that `task` descends from."""
         return self._sessions.get(_step(lineage_of(task).provenance.top()), _NOTHING)
 
+    def sessions(self) -> dict[ProvenanceChain, Session]:
+        """Return what came with all tasks from outside of which there is work left."""
+        with self._lock:
+            return {(step,): session for step, session in self._sessions.items()}
+
     def remove_session(self, task: Task) -> None:
         """Forget that; nobody is told."""
         self._sessions.pop(_step(lineage_of(task).provenance.top()), None)

@@ -180,6 +180,10 @@ class Dispatcher:
         return len(self.get_active_tasks())
 
     @property
+    def _num_active_tasks(self) -> int:
+        return self.active_tasks
+
+    @property
     def work_queue(self) -> Waiting:
         """What waits, as far as programs ask how much it is."""
         return Waiting(self.get_queued_tasks())
