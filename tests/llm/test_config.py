@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -123,6 +125,13 @@ def test_any_model_that_pydantic_ai_knows_will_do() -> None:
     made = llm_from_config("groq:llama-3.3-70b-versatile", temperature=0.5)
     assert dict(made.identity()) == {"provider": "groq", "model": "llama-3.3-70b-versatile", "base_url": None}
     assert dict(made.settings()) == {"temperature": 0.5}
+
+
+def test_a_client_that_is_being_imported_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the import has waited for no answer."""
+    monkeypatch.setitem(sys.modules, "planai.llm.transport", ModuleType("planai.llm.transport"))
+    llm = llm_from_config("local", "m", base_url="http://127.0.0.1:9/v1")
+    assert not llm.is_ready  # type: ignore[attr-defined]  # of one behind a server
 
 
 def test_prices_have_two_or_three_names() -> None:

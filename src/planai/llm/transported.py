@@ -51,7 +51,7 @@ class Transported(Direct, ABC):
     @property
     def is_ready(self) -> bool:
         """Whether the client library is loaded, which takes a second or more."""
-        return _TRANSPORT in sys.modules
+        return hasattr(sys.modules.get(_TRANSPORT), "ask_async")  # while it is imported, it is there, and empty
 
     def prepare(self) -> None:
         """Load the client library.
