@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -89,23 +90,23 @@ class Direct:
         Raises:
             ModelUnavailable: it cannot be asked.
         """
-
-        def accept(text: str) -> Outcome[M]:
-            try:
-                found = output_schema.model_validate_json(unfenced(text))
-            except ValidationError as error:
-                return Outcome(None, str(error))
-            problem = None if extra_validation is None else extra_validation(found)
-            return Outcome(found) if problem is None else Outcome(None, problem)
-
         first = [Message("system", system)] if system else []
         turns = [*first, Message("user", prompt_template.format(**values))]
+        request = _request(turns, tools, temperature, output_schema)
+        accept = partial(_object, output_schema, extra_validation)
         try:
-            return _ask(
-                cast("LLM", self), _request(turns, tools, temperature, output_schema), accept, tools, max_tool_rounds
-            )
+            return _ask(cast("LLM", self), request, accept, tools, max_tool_rounds)
         except InvalidAnswer:
             return None
+
+
+def _object(kind: type[M], extra_validation: Callable[[M], str | None] | None, text: str) -> Outcome[M]:
+    try:
+        found = kind.model_validate_json(unfenced(text))
+    except ValidationError as error:
+        return Outcome(None, str(error))
+    problem = None if extra_validation is None else extra_validation(found)
+    return Outcome(found) if problem is None else Outcome(None, problem)
 
 
 def _request(
