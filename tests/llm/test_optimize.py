@@ -89,6 +89,13 @@ def test_a_second_run_pays_for_what_is_new_alone(tmp_path: Path) -> None:
     assert report.bill.spent.answers == 7
 
 
+def test_inputs_that_come_in_another_order_are_no_other_question(tmp_path: Path) -> None:
+    optimizer(tmp_path)[0].run(DOCUMENTS, iterations=1)
+    again, models = optimizer(tmp_path)
+    again.run(DOCUMENTS[::-1], iterations=1)
+    assert [model.requests for model in models] == [[], []]
+
+
 def test_a_proposal_keeps_the_placeholders(tmp_path: Path) -> None:
     made, _ = optimizer(tmp_path)
     proposals = iter([Proposal(prompt="Label it.", change="c"), Proposal(prompt="Label {text} well.", change="c")])
@@ -246,7 +253,8 @@ def test_the_command_writes_the_best_prompt(server: OpenAIServer, tmp_path: Path
     assert "-Analyze it.\n+Analyze it well." in done.stdout
     assert "9.00" in done.stdout
     assert (tmp_path / "out" / "Analyze_prompt.txt").read_text() == "Analyze it well.\n"
-    assert json.loads((tmp_path / "out" / "Analyze_variants.json").read_text())["best"] == 1
+    written = json.loads((tmp_path / "out" / "Analyze_variants.json").read_text())
+    assert (written["best"], written["spent"]["answers"], written["saved"]) == (1, "9", {})
     asked = len(server.seen)
     subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=env)
     assert len(server.seen) == asked == 9

@@ -130,5 +130,6 @@ def _write(report: Report, folder: Path) -> None:
     ]
     found: dict[str, Any] = {"worker": report.worker, "best": report.best.number, "variants": variants}
     found |= {"diff": report.diff(), "ended": report.ended}
+    found |= {"spent": report.bill.spent.as_texts(), "saved": report.bill.saved.as_texts()}
     text = json.dumps(found, indent=2, ensure_ascii=False)
     (folder / f"{report.worker}_variants.json").write_text(text + "\n", encoding="utf-8")

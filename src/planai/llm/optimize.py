@@ -169,7 +169,7 @@ class Optimizer:
 
     def _proposed(self, number: int, best: Variant, earlier: Iterable[Variant]) -> Variant:
         """Ask for another version of the best prompt, in the light of where it did worst, and of what was tried."""
-        worst = sorted(best.trials, key=lambda trial: trial.score)[:_WORST]
+        worst = sorted(best.trials, key=lambda one: (one.score, one.task.model_dump_json()))[:_WORST]
         cases = [
             f"Input:\n{trial.task.model_dump_json()}\nAnswer:\n{trial.answer}\n"
             f"Score: {trial.score:g} of {_BEST_SCORE:g}\nCritique: {trial.critique}"
