@@ -240,6 +240,25 @@ def test_what_a_cached_model_has_kept_costs_nothing(server: OpenAIServer, tmp_pa
     assert again == (Decimal(0), 0)
 
 
+@pytest.mark.parametrize("kind", [Plain, Awaiting])
+def test_what_a_cached_model_has_kept_is_found_where_nothing_is_left_to_spend(
+    server: OpenAIServer, tmp_path: Path, kind: type[Plain]
+) -> None:
+    server.fallback = lambda _: OpenAIChat().text('{"insight": "x"}')
+
+    def run(dollars: float | None, name: str) -> tuple[bool, int, Decimal, int]:
+        http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
+        provider = OpenAIProvider(base_url=server.url, api_key="k", http_client=http)
+        llm = CachedModel(OpenAIChatModel(name, provider=provider), cache=tmp_path)
+        found = spend_at_most(None, dollars, 1, kind(llm=llm))
+        return found.ok, len(server.seen), found.bill.spent.dollars, found.bill.spent.unpriced
+
+    assert run(None, "gpt-4o")[:2] == (True, 1)
+    assert run(0, "gpt-4o") == (True, 1, Decimal(0), 0)
+    assert run(None, "of unknown price")[:2] == (True, 2)
+    assert run(0, "of unknown price") == (True, 2, Decimal(0), 0)
+
+
 def test_a_cached_model_knows_what_it_was_asked_in_a_run_without_a_limit(server: OpenAIServer, tmp_path: Path) -> None:
     server.fallback = lambda _: OpenAIChat().text('{"insight": "x"}')
 

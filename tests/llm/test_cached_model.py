@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -112,6 +114,17 @@ def test_models_of_functions_are_told_apart_by_their_code(tmp_path: Path) -> Non
     for _ in range(2):
         assert [ask(CachedModel(one, cache=tmp_path)) for one, _ in models] == ["A", "B", "A!", "A", "A!"]
     assert [asked for _, asked in models] == [["A"], ["B"], ["A"], [], []]
+
+
+def test_functions_that_answer_are_not_kept_alive_for_ever(tmp_path: Path) -> None:
+    def made(number: int) -> weakref.ref[Any]:
+        model, _ = saying(f"answer {number}")
+        ask(CachedModel(model, cache=tmp_path))
+        return weakref.ref(model.function)
+
+    known = [made(number) for number in range(40)]
+    gc.collect()
+    assert known[0]() is None
 
 
 def test_a_function_that_nobody_can_follow_is_refused(tmp_path: Path) -> None:

@@ -7,17 +7,18 @@ model with what is wrong with it, within the round. The results of tools begin a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from planai.bills import Bills
 from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiError, RequestTooLong
 from planai.flow import Blocking, Flow, Until
+from planai.llm.ask import Ask
 from planai.llm.budget import Budget, Terms
-from planai.llm.client import LLM, Answer, MayTryAgain, Message, OnChunk, Request
+from planai.llm.client import LLM, Answer, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.rate import Pause, RateLimit
 from planai.llm.tools import Tool, run_tool
@@ -32,40 +33,6 @@ class Outcome(NamedTuple, Generic[T]):
 
     value: T | None
     problem: str = ""
-
-
-class Ask(Blocking):
-    """The step of asking a model: in this thread, or beside an event loop, of as many models at once as one likes."""
-
-    __slots__ = ("_llm", "_may_try_again", "_on_chunk", "_request")
-
-    def __init__(self, llm: LLM, request: Request, on_chunk: OnChunk | None, may_try_again: MayTryAgain) -> None:
-        self._llm, self._request, self._on_chunk = llm, request, on_chunk
-        tries_again = getattr(llm, "tries_again", False)
-        self._may_try_again: dict[str, Any] = {"may_try_again": may_try_again} if tries_again else {}
-        super().__init__(partial(llm.ask, request, *self._more(), **self._may_try_again))
-
-    def __await__(self) -> Generator[Any, Any, Answer]:
-        """Ask without holding a thread, where the model can be asked so."""
-        ask_async = getattr(self._llm, "ask_async", None)
-        asked = (
-            self._in_a_thread() if ask_async is None else ask_async(self._request, *self._more(), **self._may_try_again)
-        )
-        found: Answer = yield from asked.__await__()
-        return found
-
-    async def _in_a_thread(self) -> Answer:
-        import asyncio  # noqa: PLC0415 - costs 50 ms, and programs without async workers need none of it
-
-        from planai.llm.loop import with_chunks  # noqa: PLC0415 - likewise
-
-        if self._on_chunk is None:
-            return await asyncio.to_thread(self.take)
-        ask = partial(self._llm.ask, self._request, **self._may_try_again)
-        return await with_chunks(lambda tell: asyncio.ensure_future(asyncio.to_thread(ask, tell)), self._on_chunk)
-
-    def _more(self) -> tuple[OnChunk, ...]:
-        return () if self._on_chunk is None else (self._on_chunk,)
 
 
 class Said(NamedTuple):
@@ -228,8 +195,10 @@ class Conversation(Generic[T]):
     def _paid(self, llm: LLM, request: Request) -> Flow[Answer]:
         """Ask, where that may be paid for."""
         require_room(self.who, request, self.max_input_tokens)
+        answer: Answer | None = yield from self._kept_by_model(llm, request)
+        if answer is not None:
+            return answer
         terms = self.budget.terms(llm, request)
-        answer = None
         while answer is None:
             while (reserved := self.budget.reserve(terms, llm)) is None:
                 yield Until(self.budget.when_released)
@@ -240,6 +209,17 @@ class Conversation(Generic[T]):
                 "max_cost_usd limits a run and max_tokens no answer, it may be no longer, lest the limit be passed: "
                 "set max_tokens"
             )
+        return answer
+
+    def _kept_by_model(self, llm: LLM, request: Request) -> Flow[Answer | None]:
+        """Return what a model has kept itself: in a run with a limit, nothing has to be set aside for that."""
+        find = getattr(llm, "find_kept", None)
+        if find is None or not self.budget.is_limited:
+            return None
+        answer: Answer | None = yield Blocking(partial(find, request))
+        if answer is not None:
+            self.spend(llm, answer)
+            self._stream(answer.text)
         return answer
 
     def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:

@@ -84,6 +84,11 @@ class Budget:
     def __init__(self, bills: Bills) -> None:
         self._bills = bills
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is an end to what may be spent."""
+        return self._bills.limit is not None
+
     def terms(self, llm: LLM, request: Request) -> Terms:
         """Return how a question may be asked.
 

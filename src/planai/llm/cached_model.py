@@ -148,6 +148,19 @@ class CachedModel(WrapperModel):
                 response = stream.get()
             await Blocking(partial(self._keep, key, asked, response, time.perf_counter() - began))
 
+    async def kept(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse | None:
+        """Return what was said to this request before; None where it would have to be asked."""
+        if self._mode() in ("off", "refresh"):
+            return None
+        key = self._key(messages, model_settings, model_request_parameters)
+        found: ModelResponse | None = await Blocking(partial(self._look_as_owner, key))
+        return found
+
     # ---- inside
 
     def _mode(self) -> CacheMode:

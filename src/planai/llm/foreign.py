@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from planai.cache.source import CodeIdentity
+from planai.llm.client import Answer, Request
 from planai.llm.request_key import deciding
 from planai.llm.transported import Transported
 
@@ -84,6 +85,11 @@ class ForeignModel(Transported):
         """Return nothing: the provider's own error names its variable."""
         return ()
 
+    def find_kept(self, request: Request) -> Answer | None:
+        """Return what a `CachedModel` has kept, without asking; None where there is nothing, for any other model."""
+        found: Answer | None = self._transport().find_kept(self, request) if hasattr(self.model, "kept") else None
+        return found
+
     def find_key(self) -> str:
         """Return the key that the client of a model object has, as far as it shows it: never to be shown further."""
         return str(getattr(getattr(self.model, "client", None), "api_key", None) or "")
@@ -130,17 +136,11 @@ def _answering(function: Callable[..., Any]) -> Any:
     return function if code.unknown() else code.digest()
 
 
+@lru_cache(maxsize=32)  # an identity keeps its function alive, so that no weak dictionary would ever forget one
 def _code_of(function: Callable[..., Any]) -> CodeIdentity:
     """Return the identity of a function that answers for a model, with all that it reaches."""
-    known = _codes.get(function)
-    if known is None:
-        module = getattr(function, "__module__", __name__)
-        known = CodeIdentity(type("Answers", (), {"__module__": module, "call": staticmethod(function)}))
-        _codes[function] = known
-    return known
-
-
-_codes: weakref.WeakKeyDictionary[Callable[..., Any], CodeIdentity] = weakref.WeakKeyDictionary()
+    module = getattr(function, "__module__", __name__)
+    return CodeIdentity(type("Answers", (), {"__module__": module, "call": staticmethod(function)}))
 
 
 def foreign(value: object) -> ForeignModel | None:

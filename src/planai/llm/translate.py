@@ -155,7 +155,9 @@ def _dollars(
 ) -> Decimal | None:
     """Return what an answer cost in US dollars; None where nobody knows."""
     usage = response.usage
-    if not (usage.input_tokens or usage.output_tokens or is_kept(response)):
+    if is_kept(response):
+        return Decimal(0)
+    if not (usage.input_tokens or usage.output_tokens):
         return None
     if prices is not None:
         return cost_of_tokens(

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
 
-from pydantic_ai import ModelResponse, ModelSettings
+from pydantic_ai import ModelMessage, ModelResponse, ModelSettings
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import (
     ModelAPIError,
@@ -26,13 +26,13 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestParameters
 
 from planai.call import current_activation
 from planai.errors import ModelError, ModelUnavailable
 from planai.llm.client import Answer, MayTryAgain, OnChunk, Request
 from planai.llm.foreign import ForeignModel
-from planai.llm.loop import LoopThread, running_loop_thread, start, with_chunks
+from planai.llm.loop import LoopThread, run, running_loop_thread, start, with_chunks
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
 from planai.llm.secrets import without_secrets
@@ -84,6 +84,18 @@ async def ask_async(model: Described, request: Request, on_chunk: OnChunk | None
         return await asyncio.wrap_future(start(_told(model, request, may_try_again)))
     told = partial(_told, model, request, may_try_again)
     return await with_chunks(lambda tell: asyncio.wrap_future(start(told(tell))), on_chunk)
+
+
+def find_kept(model: ForeignModel, request: Request) -> Answer | None:
+    """Return what the cache of a model object has, without asking for it."""
+    response: ModelResponse | None = run(_kept(model, request))
+    return None if response is None else answer_of(response, model.prices, model.dollars_for)
+
+
+async def _kept(model: ForeignModel, request: Request) -> ModelResponse | None:
+    bound: Any = _bind(model)
+    found: ModelResponse | None = await bound.kept(*_in_its_words(bound, model, request))
+    return found
 
 
 def _awaited(future: Future[Answer], chunks: queue.SimpleQueue[str | None], on_chunk: OnChunk | None) -> Answer:
@@ -189,9 +201,7 @@ def _may_be_billed(error: BaseException) -> bool:
 async def _asked(
     bound: Model, model: Described, request: Request, on_chunk: Callable[[str], Any] | None
 ) -> ModelResponse:
-    messages = history_of(request.messages)
-    settings = cast("ModelSettings", {**_caching(model, request), **model.sent(), **request.settings})
-    parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
+    messages, settings, parameters = _in_its_words(bound, model, request)
     if on_chunk is None:
         return await model_request(bound, messages, model_settings=settings, model_request_parameters=parameters)
     stream = model_request_stream(bound, messages, model_settings=settings, model_request_parameters=parameters)
@@ -205,6 +215,14 @@ async def _asked(
     if was_cut(said := response.get()):
         raise ModelConnectionError(model.model_name, "the stream ended before the server said why", phase="read")
     return said
+
+
+def _in_its_words(
+    bound: Model, model: Described, request: Request
+) -> tuple[list[ModelMessage], ModelSettings, ModelRequestParameters]:
+    settings = cast("ModelSettings", {**_caching(model, request), **model.sent(), **request.settings})
+    parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
+    return history_of(request.messages), settings, parameters
 
 
 def _caching(model: Described, request: Request) -> dict[str, Any]:
