@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from llm.openai_server import SILENCE, OpenAIServer, Reply, answer, completion, 
 from llm.workers import Analysis, Analyze, Document, make, model
 from planai import Graph, LLMTaskWorker, MediaTask, Task, llm_from_config
 from planai.bills import Bill, Bills, Usage
+from planai.cache.stats import stats, total
+from planai.cache.stores.disk import DiskStore
+from planai.cli import pages
 from planai.errors import BudgetExceeded, ConfigurationError, ModelUnavailable
 from planai.llm import CachedModel
 from planai.llm.client import Answer as ModelAnswer
@@ -79,6 +83,22 @@ def test_an_unknown_price_is_not_nothing(server: OpenAIServer) -> None:
     spent = run_inline(Plain(llm=model(server)), *documents(2)).bill.spent
     assert (spent.dollars, spent.unpriced, spent.priced) == (Decimal(0), 2, "")
     assert "and 2 answers of unknown price" in str(Bill(spent))
+
+
+def test_a_store_tells_which_answers_have_no_price(
+    server: OpenAIServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown() -> str:
+        with closing(DiskStore(tmp_path)) as store:
+            rows = stats(store, 0)
+        pages.stats([*rows, total(rows)], 0)
+        return capsys.readouterr().out
+
+    free = model(server, "free", prices={"input": 0, "output": 0})
+    run_inline(make(server, tmp_path, llm=free), *documents(2))
+    assert "unknown price" not in shown()
+    run_inline(make(server, tmp_path), *documents(2))
+    assert shown().count("2 answers of unknown price") == 2  # of the worker, and of all
 
 
 def test_what_came_to_nothing_was_paid_for_all_the_same(server: OpenAIServer) -> None:

@@ -77,13 +77,17 @@ def stats(rows: list[Stats], now: float) -> None:
             _age(row.oldest, now),
             _age(row.newest, now),
             f"{row.hits:,}",
-            cost(row.cost),
+            cost(row.cost) + _unpriced(row),
             cost(row.saved),
             f"{row.quarantined:,}",
         )
         for row in rows
     ]
     table(headers, cells, right=headers[1:])
+
+
+def _unpriced(row: Stats) -> str:
+    return f", {counted(row.unpriced, 'answer')} of unknown price" if row.unpriced else ""
 
 
 def damage(found: list[Damage]) -> None:

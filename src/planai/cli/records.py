@@ -75,7 +75,7 @@ def of_difference(found: Difference) -> dict[str, Any]:
 
 
 def of_stats(row: Stats) -> dict[str, Any]:
-    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined``."""
+    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined unpriced``."""
     return row._asdict() | {"cost": row.cost._asdict(), "saved": row.saved._asdict()}
 
 
