@@ -15,11 +15,12 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, cast, get_args
 
 from planai.alive import begun, ended, outside
 from planai.bills import Bills
+from planai.copies import snapshot
 from planai.cost import FREE
 from planai.errors import ConfigurationError, OutsideCallError, PublishError
 from planai.events import Event, Failed, Finished, Lookup, Output, Parked
 from planai.provenance import Provenance, ProvenanceChain
-from planai.task import NOWHERE, Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import NOWHERE, Lineage, Task, lineage_of, set_lineage
 
 Router = Callable[[Task, object], tuple[str, ...]]
 """Tells the keys of the nodes that a published task goes to, given the consumer that was asked for (or None).

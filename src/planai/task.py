@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
+from planai.copies import Traced, snapshot
 from planai.planai_task import PlanAITask
 from planai.provenance import ROOT, Provenance, ProvenanceChain
 from planai.trace import Watch
@@ -55,7 +55,7 @@ class ClassNameAttribute:
         return owner.__name__
 
 
-class Task(PlanAITask, BaseModel):
+class Task(PlanAITask, Traced):
     """A unit of work or a result: a pydantic model that a worker consumes and publishes.
 
     Two tasks are equal when they have the same class and fields, wherever they come from.
@@ -67,9 +67,6 @@ class Task(PlanAITask, BaseModel):
     >>> Page(url="a").name
     'Page'
     """
-
-    # A slot, since reading a pydantic private attribute takes microseconds, and every call reads several.
-    __slots__ = ("_lineage",)
 
     if TYPE_CHECKING:
 
@@ -199,9 +196,8 @@ class Task(PlanAITask, BaseModel):
         return set_lineage(self, lineage_of(self)._replace(**known))
 
 
-_SLOT = Task.__dict__["_lineage"]
+_SLOT = vars(Traced)["_lineage"]
 _get_slot, _set_slot = _SLOT.__get__, _SLOT.__set__
-_ALL_FIELDS: dict[type[Task], set[str]] = {}
 
 
 def lineage_of(task: Task) -> Lineage:
@@ -217,69 +213,6 @@ def set_lineage(task: T, lineage: Lineage) -> T:
     """Let `task` have `lineage`, and return it."""
     _set_slot(task, lineage)
     return task
-
-
-def snapshot(task: T) -> T:
-    """Return a copy that later assignments to `task` do not reach, without its lineage."""
-    kind = type(task)
-    copied = kind.__new__(kind)
-    values = _get_values(task).copy()
-    for name, value in values.items():
-        if type(value) not in _SHARED:
-            values[name] = _fresh(value)
-    extra, private, given = _get_extra(task), _get_private(task), _get_given(task)
-    if private is not None:
-        private = {name: value for name, value in private.items() if value is not PydanticUndefined}
-    # Most tasks have all their fields given: they share one set of names instead of 232 bytes each.
-    every = _ALL_FIELDS.get(kind) or _ALL_FIELDS.setdefault(kind, set(kind.__pydantic_fields__))
-    _set_values(copied, values)
-    _set_extra(copied, _fresh(extra) if extra else extra)
-    _set_given(copied, every if extra is None and given == every else given.copy())
-    _set_private(copied, private)
-    return copied
-
-
-def put_back(task: T, before: T) -> None:
-    """Let `task` have the fields of `before` again, a `snapshot` of it."""
-    _set_values(task, _get_values(before))
-    _set_extra(task, _get_extra(before))
-    _set_given(task, _get_given(before))
-    _set_private(task, _get_private(before))
-
-
-# What a model consists of, read and written past pydantic's own attributes, which takes several times as long.
-_VALUES, _EXTRA, _GIVEN, _PRIVATE = (
-    vars(BaseModel)[f"__{name}__"] for name in ("dict", "pydantic_extra", "pydantic_fields_set", "pydantic_private")
-)
-_get_values, _set_values = _VALUES.__get__, _VALUES.__set__
-_get_extra, _set_extra = _EXTRA.__get__, _EXTRA.__set__
-_get_given, _set_given = _GIVEN.__get__, _GIVEN.__set__
-_get_private, _set_private = _PRIVATE.__get__, _PRIVATE.__set__
-_SHARED = frozenset({str, int, float, bool, bytes, type(None)})
-
-
-def _fresh(value: Any) -> Any:
-    """Copy containers and models, however deep; what else there is, such as an array, is shared."""
-    kind = type(value)
-    if kind is list:
-        return value.copy() if _SHARED.issuperset(map(type, value)) else [_fresh(item) for item in value]
-    if kind is dict:
-        return {key: _fresh(item) for key, item in value.items()}
-    if kind is set:
-        return value.copy()
-    if kind is tuple:
-        return value if _SHARED.issuperset(map(type, value)) else tuple(_fresh(item) for item in value)
-    if isinstance(value, Task):
-        return snapshot(value)
-    if isinstance(value, BaseModel):
-        return _fresh_model(value)
-    return value
-
-
-def _fresh_model(model: BaseModel) -> BaseModel:
-    copied = model.model_copy()
-    copied.__dict__.update({name: _fresh(item) for name, item in copied.__dict__.items()})
-    return copied
 
 
 def _fields(task: Task) -> dict[str, Any]:

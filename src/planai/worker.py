@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import logging
-import threading
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from planai.call import Activation, Router, Scope, current_activation, need_activation
+from planai.configurable import Configurable
 from planai.cost import FREE, Cost
 from planai.desk import Desk
 from planai.errors import ConfigurationError, PublishedOutside, TypeMismatch
 from planai.planai_worker import PlanAIWorker
-from planai.settings import WorkerMeta, is_async, refuse_unknown
+from planai.settings import is_async
 from planai.task import ClassNameAttribute, Task
 from planai.task_types import task_types_of, type_names
 
@@ -58,7 +57,7 @@ class Foreseen(NamedTuple):
     expected: Cost | None = None
 
 
-class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
+class TaskWorker(PlanAIWorker, Configurable, ABC):
     """A step of a graph. Subclasses declare settings, ``output_types``, and ``consume_work``.
 
     >>> class Number(Task):
@@ -83,13 +82,6 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
         pydantic.ValidationError: a setting has the wrong type.
     """
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        protected_namespaces=(),
-        validate_assignment=True,
-    )
-
     output_types: list[type[Task]] = Field(default_factory=list)
     num_retries: int = Field(default=0, ge=0)
     retry_delay: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
@@ -104,53 +96,8 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
     else:
         name: ClassVar[ClassNameAttribute] = ClassNameAttribute()
 
-    def __init__(self, **settings: Any) -> None:
-        early = dict(self.__dict__)  # set by a subclass before it called this
-        known = type(self).model_fields
-        try:
-            super().__init__(**{**{name: early.pop(name) for name in list(early) if name in known}, **settings})
-        except ValidationError as error:
-            refuse_unknown(type(self), error)
-            raise
-        self.__dict__.update(early)
-        self.__dict__.update(self._begin_())
-
     def _begin_(self) -> dict[str, Any]:
-        """Return what this object has for itself, and no copy of it takes over."""
-        return {"_lock_": threading.RLock(), "_wirings_": [], "_registered_": []}
-
-    # A copy, also one in another process, is a worker of its own: in no graph yet, and with nothing open.
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        apart = self._begin_().keys()
-        return state | {"__dict__": {name: item for name, item in state["__dict__"].items() if name not in apart}}
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        self.__dict__.update(self._begin_())
-
-    def __copy__(self) -> Self:
-        made = type(self).__new__(type(self))
-        made.__setstate__({name: copy.copy(part) for name, part in self.__getstate__().items()})
-        return made
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        known = {} if memo is None else memo
-        made = known[id(self)] = type(self).__new__(type(self))  # before the rest, which may lead back here
-        made.__setstate__(copy.deepcopy(self.__getstate__(), known))
-        return made
-
-    # Workers are told apart by identity: two with the same settings are two steps of a graph.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Validate what is a setting; keep anything else as an ordinary attribute."""
-        is_made = "_wirings_" in self.__dict__
-        if is_made and (name in type(self).model_fields or name.startswith("_")):
-            super().__setattr__(name, value)
-        else:
-            object.__setattr__(self, name, value)
+        return super()._begin_() | {"_wirings_": [], "_registered_": []}  # a copy is in no graph yet
 
     # ---- what subclasses write
 
@@ -215,11 +162,6 @@ class TaskWorker(PlanAIWorker, BaseModel, ABC, metaclass=WorkerMeta):
         activation = current_activation()
         text = " ".join(str(arg) for arg in args)
         (print if activation is None else activation.tell)(text)
-
-    @property
-    def lock(self) -> threading.RLock:
-        """A lock for what the worker's threads share."""
-        return self.__dict__["_lock_"]  # type: ignore[no-any-return]
 
     @property
     def elapsed_time(self) -> float:

@@ -13,11 +13,12 @@ from planai.cache.manual import ByHand, by_hand
 from planai.cache.reads import private_keys, read_of
 from planai.cache.storing import StoringTaskWorker
 from planai.call import Activation, need_activation
+from planai.copies import put_back, snapshot
 from planai.cost import Cost
 from planai.events import Output
 from planai.executors.event_loop import shared_loop
 from planai.flow import Blocking, Flow, go_along, go_through
-from planai.task import Lineage, Task, lineage_of, put_back, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage
 from planai.trace import Trace
 
 

@@ -18,8 +18,9 @@ from planai.cache.store import Info
 from planai.cache.storing import StoringTaskWorker
 from planai.cache.tracing import is_traced
 from planai.call import Activation, Scope, current_activation
+from planai.copies import snapshot
 from planai.cost import FREE, Cost
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Task, lineage_of, set_lineage
 
 _PROFILES_TRIED = 8
 _SAMPLE = 50

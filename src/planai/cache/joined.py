@@ -9,8 +9,9 @@ from planai.cache.keyed import library_classes
 from planai.cache.manual import ByHand, by_hand
 from planai.cache.worker import CachedTaskWorker
 from planai.call import Activation, need_activation
+from planai.copies import snapshot
 from planai.join import JoinedTaskWorker, MergedTaskWorker
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage
 from planai.trace import Watch
 from planai.worker import TaskWorker
 

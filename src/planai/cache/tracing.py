@@ -9,7 +9,8 @@ from planai.cache.manual import replaces
 from planai.cache.memo import per_class
 from planai.cache.reads import Read, found_by, load_read, may_look_up, read_of
 from planai.call import Activation, current_activation
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.copies import snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage
 from planai.trace import Trace, Watch
 
 

@@ -6,6 +6,7 @@ from itertools import count
 
 from planai.board import Board, WorkerFigures
 from planai.call import Call
+from planai.copies import snapshot
 from planai.errors import ConfigurationError, IncompleteGroup
 from planai.events import Aborted, Failed, Finished, Parked, Woken
 from planai.plan import Node, Plan
@@ -16,7 +17,7 @@ from planai.run.result import Failure
 from planai.run.retrying import is_tried_again, seconds_until
 from planai.run.slots import Slots
 from planai.run.traffic import Traffic
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Task, lineage_of, set_lineage
 
 
 class Calls:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from itertools import count
 
 from planai.call import Call
+from planai.copies import snapshot
 from planai.events import Output, Submitted
 from planai.plan import Node, Plan
 from planai.provenance import INITIAL, ROOT, Provenance, Start
 from planai.run.ledger import Ledger
-from planai.task import Lineage, Task, lineage_of, set_lineage, snapshot
+from planai.task import Lineage, Task, lineage_of, set_lineage
 
 
 class Traffic:

@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from planai.call import current_activation
+from planai.copies import snapshot
 from planai.errors import ConfigurationError
 from planai.llm.cached import CachedLLMTaskWorker
 from planai.llm.tools import Tool
-from planai.task import Task, lineage_of, set_lineage, snapshot
+from planai.task import Task, lineage_of, set_lineage
 from planai.workspace.jail import Workspace, hash_files
 from planai.workspace.tools import make_file_tools
 
