@@ -55,10 +55,6 @@ class Workspace:
             raise ConfigurationError(f"the path {asked!r} escapes the workspace through a link: name a file inside it")
         return found
 
-    def relative(self, path: Path) -> str:
-        """Return the name of a path of `resolve` within the workspace."""
-        return path.relative_to(self.root).as_posix()
-
     @contextlib.contextmanager
     def read(self, rel_path: str) -> Iterator[BufferedReader]:
         """Open a file for reading bytes.
