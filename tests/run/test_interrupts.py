@@ -17,7 +17,7 @@ from planai.plan import Plan
 from planai.planning import make_plan
 from planai.run.interrupts import Interrupts
 from planai.run.observer import Observer
-from planai.run.running import run_plan
+from planai.run.running import execute, open_run
 from planai.run.state import RunState
 from planai.wires import Sink, Wires
 
@@ -69,7 +69,7 @@ def tasks_for(worker: TaskWorker, count: int) -> list[tuple[TaskWorker, Task]]:
 
 
 def run(worker: TaskWorker, count: int, executor: Executor, observer: Observer | None = None) -> RunResult:
-    return run_plan(plan_of(worker), tasks_for(worker, count), executor, observer or Observer())
+    return execute(open_run(plan_of(worker), executor, observer or Observer()), tasks_for(worker, count))
 
 
 def numbers(result: RunResult) -> list[int]:
@@ -195,7 +195,7 @@ def test_it_ends_a_generator_of_tasks_that_blocks() -> None:
         yield worker, Number(value=1)
         press_while_blocked()
 
-    result = run_plan(plan_of(worker), source(), ThreadExecutor(), Observer())
+    result = execute(open_run(plan_of(worker), ThreadExecutor(), Observer()), source())
     assert (numbers(result), result.interrupted) == ([1], True)
 
 

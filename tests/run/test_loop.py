@@ -1,7 +1,7 @@
 """The loop: feeds state and executor, and tells whoever watches."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -11,11 +11,11 @@ from planai.executors import Executor, InlineExecutor, ThreadExecutor
 from planai.plan import Plan
 from planai.planning import make_plan
 from planai.run.observer import Observer
-from planai.run.running import run_plan
+from planai.run.running import execute, open_run
 from planai.wires import Sink, Wires
 
 WAIT = 30.0
-Initial = Iterator[tuple[TaskWorker, Task]]
+Initial = Iterable[tuple[TaskWorker, Task]]
 
 
 class Number(Task):
@@ -62,6 +62,12 @@ def plan_of(worker: TaskWorker) -> Plan:
 
 def tasks_for(worker: TaskWorker, count: int) -> list[tuple[TaskWorker, Task]]:
     return [(worker, Number(value=value)) for value in range(count)]
+
+
+def run_plan(
+    plan: Plan, initial: Iterable[tuple[TaskWorker, Task]], executor: Executor, observer: Observer
+) -> RunResult:
+    return execute(open_run(plan, executor, observer), initial)
 
 
 def numbers(result: RunResult) -> list[int]:

@@ -52,19 +52,6 @@ def open_run(
     return Run(plan, lanes, observer, state, inbox, shared, Interrupts(inbox.interrupt), desk)
 
 
-def run_plan(
-    plan: Plan,
-    initial: Iterable[tuple[TaskWorker, Task]],
-    executor: Executor,
-    observer: Observer,
-    scope: Scope | None = None,
-    *,
-    max_concurrency: int | None = None,
-) -> RunResult:
-    """Run `plan` over `initial` tasks, and return what came of it; see `open_run` and `execute`."""
-    return execute(open_run(plan, executor, observer, scope, max_concurrency=max_concurrency), initial)
-
-
 def execute(
     run: Run,
     initial: Iterable[tuple[TaskWorker, Task]],
