@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from planai import CachedLLMTaskWorker, LLMTaskWorker, Task
-from planai.errors import ConfigurationError
+from planai.errors import ConfigurationError, TypeMismatch
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.testing import MockLLM, MockLLMResponse, ScriptedLLM, run_inline
 from planai.testing.models import Line
@@ -70,6 +70,11 @@ def test_a_function_answers_what_it_is_asked() -> None:
     model = ScriptedLLM(lambda request: Reply(text=str("Louvre" in request.messages[-1].text)))
     assert replies(model, "the Louvre?", "the Prado?") == [Reply(text="True"), Reply(text="False")]
     assert len(model.requests) == 2
+
+
+def test_a_script_is_a_list() -> None:
+    with pytest.raises(TypeMismatch, match=r"write ScriptedLLM\(\['Paris'\]\)"):
+        ScriptedLLM("Paris")
 
 
 def test_an_error_in_the_script_is_raised() -> None:

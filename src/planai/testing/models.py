@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from planai.errors import ConfigurationError
+from planai.errors import ConfigurationError, TypeMismatch
 from planai.llm.client import Answer, Request
 from planai.llm.direct import Direct
 from planai.llm.prompt import taken_apart
@@ -43,12 +43,17 @@ class ScriptedLLM(Direct):
 
     Attributes:
         requests: what the model was asked, in order.
+
+    Raises:
+        TypeMismatch: `script` is one answer, and no list.
     """
 
     def __init__(self, script: Iterable[Line] | Callable[[Request], Line], model_name: str = "scripted") -> None:
         self.model_name = model_name
         self.requests: list[Request] = []
         self._lock = threading.Lock()
+        if isinstance(script, str | BaseModel):
+            raise TypeMismatch(f"ScriptedLLM takes a list of answers: write ScriptedLLM([{script!r}])")
         self._lines = None if callable(script) else iter(script)
         self._answer = script if callable(script) else self._next_line
 
