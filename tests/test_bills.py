@@ -20,7 +20,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from llm.dialects import Anthropic, OpenAIChat
 from llm.openai_server import SILENCE, OpenAIServer, Reply, answer, completion, failure, garbage
 from llm.workers import Analysis, Analyze, Document, make, model
-from planai import Graph, LLMTaskWorker, MediaTask, Task, llm_from_config
+from planai import CachedLLMTaskWorker, Graph, LLMTaskWorker, MediaTask, RunResult, Task, llm_from_config
 from planai.bills import Bill, Bills, Usage
 from planai.cache.stats import stats, total
 from planai.cache.stores.disk import DiskStore
@@ -99,6 +99,30 @@ def test_a_store_tells_which_answers_have_no_price(
     assert "unknown price" not in shown()
     run_inline(make(server, tmp_path), *documents(2))
     assert shown().count("2 answers of unknown price") == 2  # of the worker, and of all
+
+
+class Shown(CachedLLMTaskWorker):
+    prompt = "Analyze it."
+    llm_input_type = Document
+    output_types = [Analysis]
+    stream = True
+
+
+def test_an_answer_that_is_shown_once_more_is_saved_once(tmp_path: Path) -> None:
+    said = ModelAnswer('{"insight": "x"}', input_tokens=11, output_tokens=7, dollars=Decimal("0.5"))
+
+    def run() -> RunResult:
+        worker = Shown(llm=ScriptedLLM([said, said]), cache_dir=tmp_path)
+        found = run_inline(worker, *documents(2))
+        worker.get_cache().close()  # which writes down what was used
+        return found
+
+    spent, saved = run().bill.spent, run().bill.saved
+    with closing(DiskStore(tmp_path)) as store:
+        found = total(stats(store, 0))
+    assert saved == spent
+    assert found.hits == 2
+    assert found.saved.dollars == float(spent.dollars) == 1.0
 
 
 def test_what_came_to_nothing_was_paid_for_all_the_same(server: OpenAIServer) -> None:
@@ -247,17 +271,19 @@ def test_an_answer_that_does_not_say_what_it_took_counts_as_the_most_it_may(serv
 def test_what_a_cached_model_has_kept_costs_nothing(server: OpenAIServer, tmp_path: Path) -> None:
     server.fallback = lambda _: OpenAIChat().text('{"insight": "x"}')
 
-    def spent() -> tuple[Decimal, int]:
+    def bill(limit: float | None) -> Bill:
         http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
         provider = OpenAIProvider(base_url=server.url, api_key="k", http_client=http)
         llm = CachedModel(OpenAIChatModel("gpt-4o", provider=provider), cache=tmp_path)
-        found = spend_at_most(None, 1, 1, Plain(llm=llm)).bill.spent
-        return found.dollars, found.unpriced
+        found: Bill = spend_at_most(None, limit, 1, Plain(llm=llm)).bill
+        return found
 
-    first, again = spent(), spent()
-    assert first[0] > 0
-    assert first[1] == 0
-    assert again == (Decimal(0), 0)
+    first, again, in_a_run_without_a_limit = bill(1), bill(1), bill(None)
+    assert first.spent.dollars > 0
+    assert first.spent.unpriced == 0
+    assert first.saved == Usage()
+    assert (again.spent, again.saved) == (Usage(), first.spent)
+    assert in_a_run_without_a_limit.spent == Usage()
 
 
 @pytest.mark.parametrize("kind", [Plain, Awaiting])

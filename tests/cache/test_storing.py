@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -360,6 +361,19 @@ class Plus(Draw):
 
 class Twice(Plus):
     pass
+
+
+def test_who_only_looks_uses_nothing(folder: Path) -> None:
+    plus = Plus(cache_dir=folder)
+    graph = Graph(name="looked at").add_workers(plus)
+    graph.set_sink(plus, Number)
+    initial = [(plus, Number(value=value)) for value in range(3)]
+    graph.run(initial, display_terminal=False)
+    assert graph.plan(initial).hits == 3
+    assert plus.is_cached(Number(value=1))
+    plus.get_cache().close()
+    with closing(DiskStore(folder)) as store:
+        assert {info.hits for info in store.scan(plus.get_cache().space)} == {0}
 
 
 def test_a_graph_runs_on_any_store(folder: Path, chosen: Any) -> None:

@@ -68,7 +68,7 @@ class Entries:
             grace: seconds after that in which it may still be served.
             repair: whether what cannot be read is set aside.
         """
-        hit, reason = self.peek(key, find, ttl=ttl, grace=grace, repair=repair)
+        hit, reason = self._find(self._store.get, key, find, ttl=ttl, grace=grace, repair=repair)
         if hit is None:
             self.stats.miss(reason)
         else:
@@ -84,14 +84,26 @@ class Entries:
         grace: float = 0.0,
         repair: bool = True,
     ) -> tuple[Hit | None, str]:
-        """Do what `look` does, without counting it."""
+        """Do what `look` does, without counting it, and without marking the entry used."""
+        return self._find(self._store.peek, key, find, ttl=ttl, grace=grace, repair=repair)
+
+    def _find(
+        self,
+        get: Callable[[str, str], Record | None],
+        key: str,
+        find: Callable[[str], str] | None,
+        *,
+        ttl: float | None,
+        grace: float,
+        repair: bool,
+    ) -> tuple[Hit | None, str]:
         reads: tuple[str, ...] = ()
         if find is not None:
             try:
                 key, reads = self._questions.follow(key, find)
             except Exception as error:  # noqa: BLE001 - a damaged question, or what is found now has no identity
                 return None, f"{PROVENANCE}, and cannot be compared: {error}"
-        record = self._guard.use(self._store.get, self._space, key)
+        record = self._guard.use(get, self._space, key)
         if record is None:
             return None, PROVENANCE if reads else ""
         now = time.time()

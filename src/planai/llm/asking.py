@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from planai.cost import FREE, Cost
 from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiError, RequestTooLong
 from planai.flow import Blocking, Flow, Until
 from planai.llm.ask import Ask
-from planai.llm.budget import Budget, Terms
+from planai.llm.budget import Budget, Terms, cost_of
 from planai.llm.client import LLM, Answer, Message, OnChunk, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.rate import Pause, RateLimit
@@ -218,9 +219,16 @@ class Conversation(Generic[T]):
             return None
         answer: Answer | None = yield Blocking(partial(find, request))
         if answer is not None:
-            self.spend(llm, answer)
+            self._count(llm, answer)
             self._stream(answer.text)
         return answer
+
+    def _count(self, llm: LLM, answer: Answer) -> None:
+        """Tell of what was paid for an answer; or of what was saved, where a cache of the model's own had it."""
+        if answer.kept:
+            self.find(llm, Said((answer.as_turn(),), (answer,), cost_of([answer], 0.0)))
+        else:
+            self.spend(llm, answer)
 
     def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:
         """Ask for what was set aside; None where that was spent on a try that failed, and another has to wait."""
@@ -236,10 +244,10 @@ class Conversation(Generic[T]):
             reckoned = yield from self._in_turn(terms.request)
             began = time.perf_counter()
             answer: Answer = yield Ask(llm, terms.request, self.on_chunk, may_try_again)
-            self.spend(llm, answer)
+            self._count(llm, answer)
             if self.rate_limit is not None and answer.input_tokens:
                 self.rate_limit.correct(reckoned, answer.input_tokens + answer.output_tokens)
-            paid = answer.dollars
+            paid = Decimal(0) if answer.kept else answer.dollars
             is_known = paid is not None
         except PlanaiError as error:  # of who could not be asked, or has not answered
             is_known = not getattr(error, "may_be_billed", False)

@@ -12,12 +12,11 @@ from planai.call import Activation, current_activation
 from planai.cost import Cost
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
-from planai.llm.budget import Budget, usage_of, usage_of_all
+from planai.llm.budget import Budget, cost_of, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.prompt import SYSTEM
 from planai.llm.rate import RateLimit
-from planai.llm.responses import cost_of
 from planai.llm.tools import Tool, tool
 from planai.worker import TaskWorker
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from planai.bills import Bills, Usage
+from planai.cost import Cost
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM, Answer, Request, RunLimit
 from planai.llm.reckoning import most_tokens, most_tokens_of_text
@@ -76,6 +77,12 @@ def usage_of(answer: Answer) -> Usage:
 def usage_of_all(answers: Iterable[Answer]) -> Usage:
     """Return what several answers took."""
     return reduce(Usage.plus, map(usage_of, answers), Usage())
+
+
+def cost_of(answers: Sequence[Answer], seconds: float) -> Cost:
+    """Return what answers took."""
+    tokens = sum(answer.input_tokens + answer.output_tokens for answer in answers)
+    return Cost(seconds, tokens, float(sum(answer.dollars or 0 for answer in answers)))
 
 
 class Budget:

@@ -82,7 +82,8 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
             self.note_saving(usage_of_texts(about.usage))
         if self.stream or override() is not None:
             keeper = self.responses_of(activation.tasks[0], self.cache_mode_now())
-            rounds = [keeper.look(one) for one in about.responses]
+            recall = keeper.recall if override() is None else keeper.look  # the use of a recording is noted
+            rounds = [recall(one) for one in about.responses]
             if self.stream:
                 made = "\n".join(output.task.model_dump_json() for output in activation.outputs)
                 show = partial(show_again, rounds, made, self.handle_stream)

@@ -35,11 +35,12 @@ from planai.cache.store import CacheMode, Store
 from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
+from planai.llm.budget import cost_of
 from planai.llm.foreign import settings_of, url_of
 from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
-from planai.llm.responses import Room, cost_of, open_room
+from planai.llm.responses import Room, open_room
 from planai.llm.translate import KEPT, answer_of, reason_of, was_cut
 
 _FORMAT = "pydantic-ai 1"
@@ -260,7 +261,8 @@ class CachedModel(WrapperModel):
             return None
         if not isinstance(response, ModelResponse):
             return None
-        return dataclasses.replace(response, usage=RequestUsage(), metadata={**(response.metadata or {}), KEPT: True})
+        took = dataclasses.asdict(response.usage)
+        return dataclasses.replace(response, usage=RequestUsage(), metadata={**(response.metadata or {}), KEPT: took})
 
     def _keep(self, key: str, asked: tuple[Any, ...], response: ModelResponse, seconds: float) -> None:
         refused = (response.provider_details or {}).get("refusal") is not None

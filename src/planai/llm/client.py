@@ -145,6 +145,7 @@ class Answer:
         priced: the date of the prices, as ``"2026-01-31"``; empty without any.
         native: see `Message`.
         seconds: how long it took, as who asked has found.
+        kept: whether a cache of the model's own had it: nothing was paid now, and all figures are of the first time.
     """
 
     text: str
@@ -159,6 +160,7 @@ class Answer:
     priced: str = ""
     native: str = ""
     seconds: float = 0.0
+    kept: bool = False
 
     def as_turn(self) -> Message:
         """Return the answer as a turn of the conversation."""

@@ -13,10 +13,9 @@ from planai.call import current_activation
 from planai.errors import InvalidAnswer
 from planai.flow import go_through
 from planai.llm.asking import Conversation, Outcome
-from planai.llm.budget import Budget, usage_of
+from planai.llm.budget import Budget, cost_of, usage_of
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import unfenced
-from planai.llm.responses import cost_of
 from planai.llm.tools import Tool
 
 T = TypeVar("T")

@@ -18,10 +18,10 @@ from planai.cache.codec import Codec
 from planai.cache.flight import Flights
 from planai.cache.opening import StoreName, open_flights, open_store, override
 from planai.cache.store import CacheMode, Info, Store
-from planai.cost import Cost
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until
 from planai.llm.asking import Keeper, Said
+from planai.llm.budget import cost_of
 from planai.llm.client import LLM, Answer, Message, Request, ToolCall
 from planai.llm.missing import Recording, explain_missing
 from planai.llm.request_key import ANSWER, Asked, key_of_request, shown
@@ -167,14 +167,17 @@ class Responses(Keeper):
 
     def peek(self, llm: LLM, request: Request) -> Message | None:
         """Return the turn that counts of what was said to `request` before, without counting it as used."""
-        hit = self.room.cache.peek(self.key(llm, request), ttl=self.ttl, repair=False)[0]
-        return (
-            _said(hit.value).last if hit is not None and isinstance(hit.value, KeptRound) and hit.value.said else None
-        )
+        said = self.recall(self.key(llm, request))
+        return None if said is None else said.last
 
     def look(self, key: str) -> Said | None:
         """Return what is kept at `key`, if anything is."""
         return self._look(key)
+
+    def recall(self, key: str) -> Said | None:
+        """Do what `look` does, for an answer that has been counted already, with what was made of it."""
+        hit = self.room.cache.peek(key, ttl=self.ttl, repair=False)[0]
+        return _said(hit.value) if hit is not None and isinstance(hit.value, KeptRound) and hit.value.said else None
 
     def keep(self, llm: LLM, request: Request, said: Said) -> None:
         """Store what was said."""
@@ -251,12 +254,6 @@ class Responses(Keeper):
 def owned_by(infos: Sequence[Info], owner: str) -> list[Info]:
     """Return those of the responses that `owner` has asked for first."""
     return [info for info in infos if (about := load_about(info.about)) and about.fields.get(_OWNER) == owner]
-
-
-def cost_of(answers: Sequence[Answer], seconds: float) -> Cost:
-    """Return what answers took."""
-    tokens = sum(answer.input_tokens + answer.output_tokens for answer in answers)
-    return Cost(seconds, tokens, float(sum(answer.dollars or 0 for answer in answers)))
 
 
 def _round(request: Request, said: Said) -> KeptRound:

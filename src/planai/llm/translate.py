@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 
@@ -23,6 +24,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.usage import RequestUsage
 
 from planai.llm.client import Answer, Image, Message, Request, ToolCall
 from planai.llm.foreign import single_models
@@ -39,7 +41,7 @@ _REASONS = {
 """What servers say in place of what their protocol has: gateways pass on the words of others."""
 
 KEPT = "kept by planai"
-"""Says of a response that it was kept; no model is told."""
+"""Says of a response that it was kept, and what it took at first; no model is told."""
 
 _SAYING_WHY = ("anthropic", "google")
 """Providers that say nothing besides at the end of a stream, but there why it ends."""
@@ -88,11 +90,6 @@ def _knows_schemas(model: Model, *, with_tools: bool) -> bool:
     return bool(model.profile.get("supports_json_schema_output", False))
 
 
-def is_kept(response: ModelResponse) -> bool:
-    """Tell whether a response was kept by a `CachedModel`, so that nothing was paid for it."""
-    return bool((response.metadata or {}).get(KEPT))
-
-
 def was_cut(response: ModelResponse) -> bool:
     """Tell whether a stream has ended before the server said why: then its connection was closed in mid-answer."""
     details = response.provider_details or {}
@@ -126,6 +123,9 @@ def answer_of(
     parts = response.parts
     if not parts and response.finish_reason is None:
         raise UnexpectedModelBehavior("there is neither an answer in it, nor a reason why there is none")
+    at_first = (response.metadata or {}).get(KEPT)
+    if at_first is not None:  # the usage is that of now: nothing
+        response = replace(response, usage=RequestUsage(**at_first))
     dollars = _dollars(response, prices, price)
     calls = tuple(
         ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
@@ -144,6 +144,7 @@ def answer_of(
         cached_tokens=response.usage.cache_read_tokens,
         calls=calls,
         model=response.model_name or "",
+        kept=at_first is not None,
         native="" if plain or not calls else ModelMessagesTypeAdapter.dump_json([response]).decode(),
     )
 
@@ -155,8 +156,6 @@ def _dollars(
 ) -> Decimal | None:
     """Return what an answer cost in US dollars; None where nobody knows."""
     usage = response.usage
-    if is_kept(response):
-        return Decimal(0)
     if not (usage.input_tokens or usage.output_tokens):
         return None
     if prices is not None:
