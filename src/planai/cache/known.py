@@ -45,6 +45,12 @@ def _of_module(function: Any, module: str) -> Any:
     return (module, function.__name__) if is_there else NotImplemented
 
 
+def _universal(function: Any) -> Any:
+    """Return the name of one of numpy's own functions on arrays; of one made by ``frompyfunc`` what it holds."""
+    named = _of_module(function, "numpy")
+    return gc.get_referents(function) if named is NotImplemented else named
+
+
 _KNOWN: dict[str, Callable[[Any], Any]] = {
     "_blake2:blake2b": _hashed,
     "_blake2:blake2s": _hashed,
@@ -75,7 +81,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "hmac:HMAC": _hashed,
     "ipaddress:_IPAddressBase": str,
     "numpy:dtype": repr,
-    "numpy:ufunc": lambda value: _of_module(value, "numpy"),
+    "numpy:ufunc": _universal,
     "operator:attrgetter": lambda value: value.__reduce__(),
     "operator:itemgetter": lambda value: value.__reduce__(),
     "operator:methodcaller": lambda value: value.__reduce__(),

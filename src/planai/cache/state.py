@@ -118,7 +118,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
                 except AttributeError:  # an empty slot
                     continue
     if isinstance(value, BaseException):
-        yield "args", value.args
+        yield from ((name, getattr(value, name)) for name in ("args", "__cause__", "__context__"))
     own = getattr(value, "__dict__", None)
     if isinstance(own, dict):
         yield from ((name, item) for name, item in own.copy().items() if isinstance(name, str))

@@ -138,6 +138,8 @@ class Walk:
         self.found.reads.append((module, name, found))
         if found is os.environ or found is os.getenv:
             self.asks("environ")
+        if module is sys and name in ("argv", "orig_argv"):
+            return found, self.hold(found)
         is_own = isinstance(found, type | types.FunctionType) and self._own.holds(found)
         return found, self.value(found) if is_own else b""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,18 @@ def test_a_miss_names_the_variable_and_not_its_value(
     assert not [file for file in folder.rglob("*") if file.is_file() and b"secret" in file.read_bytes()]
 
 
+def test_the_command_line_decides_where_code_reads_it(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = versions.load(consuming(LABEL.format(call="sys.argv[1]"), "import sys\n"))
+    worker, seen = steps.Work(cache_dir=folder), []
+    for region in ("north", "south", "north"):
+        monkeypatch.setattr(sys, "argv", ["shop.py", region])
+        result = run(worker, steps.Number(value=1))
+        seen.append((only(result).label, figures(result)))
+    assert seen == [("north", (0, 1)), ("south", (0, 1)), ("north", (1, 0))]
+
+
 # ---- what the user's own code has put in the place of what it did not write
 
 PATCHED: dict[str, str] = {
@@ -176,6 +189,16 @@ OBJECTS: dict[str, str] = {
     ),
     "a keyed hash": consuming(
         LABEL.format(call="KEYED.copy().hexdigest()"), "import hmac\nKEYED = hmac.new(b'FIGURE', digestmod='sha256')\n"
+    ),
+    "a function that numpy applies to arrays": consuming(
+        PLAIN.format(call="int(SCALED(2))"),
+        "import numpy\ndef scaled(value):\n    return value * FIGURE\nSCALED = numpy.frompyfunc(scaled, 1, 1)\n",
+    ),
+    "the cause of an error": consuming(
+        LABEL.format(call="repr(ERROR.__cause__)"), "ERROR = ValueError()\nERROR.__cause__ = KeyError(FIGURE)\n"
+    ),
+    "what an error came from": consuming(
+        LABEL.format(call="repr(ERROR.__context__)"), "ERROR = ValueError()\nERROR.__context__ = KeyError(FIGURE)\n"
     ),
     "the values of a dict": consuming(PLAIN.format(call="max(VALUES)"), "VALUES = {1: FIGURE}.values()\n"),
     "the keys of a dict": consuming(PLAIN.format(call="max(KEYS)"), "KEYS = {FIGURE: 1}.keys()\n"),

@@ -114,6 +114,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{AROUND}::test_an_environment_variable_that_code_names_decides",
         f"{AROUND}::test_a_credential_of_the_environment_decides_nothing",
         f"{AROUND}::test_a_variable_that_is_set_later_decides",
+        f"{AROUND}::test_the_command_line_decides_where_code_reads_it",
         f"{AROUND}::test_what_is_patched_counts",
         f"{AROUND}::test_the_order_of_definitions_counts_where_it_is_asked_for",
         f"{AROUND}::test_the_order_of_definitions_does_not_count_where_nobody_asks",
