@@ -118,7 +118,9 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
                 except AttributeError:  # an empty slot
                     continue
     if isinstance(value, BaseException):
-        yield from ((name, getattr(value, name)) for name in ("args", "__cause__", "__context__"))
+        yield "args", value.args
+        came_from = {"__cause__": value.__cause__, "__context__": value.__context__}
+        yield from ((name, error) for name, error in came_from.items() if error is not None)
     own = getattr(value, "__dict__", None)
     if isinstance(own, dict):
         yield from ((name, item) for name, item in own.copy().items() if isinstance(name, str))
