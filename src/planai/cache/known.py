@@ -48,7 +48,7 @@ def _of_module(function: Any, module: str) -> Any:
 def _universal(function: Any) -> Any:
     """Return the name of one of numpy's own functions on arrays; of one made by ``frompyfunc`` what it holds."""
     named = _of_module(function, "numpy")
-    return gc.get_referents(function) if named is NotImplemented else named
+    return (function.nin, function.nout, gc.get_referents(function)) if named is NotImplemented else named
 
 
 _KNOWN: dict[str, Callable[[Any], Any]] = {
