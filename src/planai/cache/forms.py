@@ -123,6 +123,15 @@ def _mapping(value: Mapping[Any, Any], above: Above) -> bytes:
     return _of_type(value, dict, b"dict:", _pairs(value, above, ordered=above[0].keeps_order), above)
 
 
+def _own_mapping(value: Mapping[Any, Any], above: Above) -> bytes:
+    """Encode what is no dict and acts as one; pools, for one, do so, and refuse to tell what they hold."""
+    try:
+        list(value.items())
+    except NotImplementedError:
+        return _other(value, above)
+    return _mapping(value, above)
+
+
 def _ordered_dict(value: Mapping[Any, Any], above: Above) -> bytes:
     return _of_type(value, dict, b"ordered dict:", _pairs(value, above, ordered=True), above)
 
@@ -299,7 +308,7 @@ _CONTAINERS: list[tuple[type, Encoder]] = [
     (BaseModel, _model),
     *((secret, _secret) for secret in (SecretStr, SecretBytes, Secret)),
     (type(os.environ), _environment),
-    (Mapping, _mapping),
+    (Mapping, _own_mapping),
     (pathlib.PurePath, _path),
     (re.Pattern, _pattern),
     (types.GenericAlias, _annotation),

@@ -200,6 +200,16 @@ OBJECTS: dict[str, str] = {
     "what an error came from": consuming(
         LABEL.format(call="repr(ERROR.__context__)"), "ERROR = ValueError()\nERROR.__context__ = KeyError(FIGURE)\n"
     ),
+    "a mapping that refuses to tell what it holds": consuming(
+        PLAIN.format(call="POOL.size"),
+        "from collections.abc import Mapping\n"
+        "class Pool(Mapping):\n"
+        "    def __init__(self, size): self.size = size\n"
+        "    def __getitem__(self, key): raise KeyError(key)\n"
+        "    def __len__(self): return 1\n"
+        "    def __iter__(self): raise NotImplementedError\n"
+        "POOL = Pool(FIGURE)\n",
+    ),
     "the values of a dict": consuming(PLAIN.format(call="max(VALUES)"), "VALUES = {1: FIGURE}.values()\n"),
     "the keys of a dict": consuming(PLAIN.format(call="max(KEYS)"), "KEYS = {FIGURE: 1}.keys()\n"),
     "the items of a dict": consuming(PLAIN.format(call="max(ITEMS)[1]"), "ITEMS = {1: FIGURE}.items()\n"),
