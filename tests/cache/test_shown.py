@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
+from contextlib import closing
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from planai import CachedTaskWorker, Task
 from planai.cache.canonical import canonical
-from planai.cache.shown import LENGTH, short_text
+from planai.cache.inspect import entries, output_of
+from planai.cache.shown import HIDDEN, LENGTH, short_text
+from planai.cache.stores.disk import DiskStore
+from planai.testing import run_inline
 
 SCALARS: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.dates()
@@ -40,6 +46,26 @@ class Colour(Enum):
 class Part(BaseModel):
     tags: set[str] = set()
     password: SecretStr = SecretStr("")
+
+
+API_KEY = "hunter4"
+
+
+class Login(Task):
+    user: str
+    token: str
+
+
+class Session(Task):
+    password: str
+
+
+class LogIn(CachedTaskWorker):
+    output_types: list[type[Task]] = [Session]
+    password: str
+
+    def consume_work(self, task: Login) -> None:
+        self.publish_work(Session(password=API_KEY))
 
 
 class Silent:
@@ -145,6 +171,16 @@ def test_secrets_are_never_shown(value: Any) -> None:
 @given(st.text(min_size=1).filter(lambda text: text not in "SecretStr('**********')"))
 def test_no_secret_text_is_shown(secret: str) -> None:
     assert short_text(SecretStr(secret)) == "SecretStr('**********')"
+
+
+def test_what_is_secret_by_its_name_is_in_no_entry_and_shown_to_nobody(tmp_path: Path) -> None:
+    result = run_inline(LogIn(password="hunter4", cache_dir=tmp_path), Login(user="ann", token="hunter4"))
+    assert result.outputs == [Session(password="hunter4")]
+    with closing(DiskStore(tmp_path)) as store:
+        assert not [info for info in store.scan() if b"hunter4" in info.about]  # of answers and of workers
+        (entry,) = entries(store, 0)
+        assert entry.about.fields == {"user": '"ann"', "token": HIDDEN}
+        assert output_of(store, entry)["password"] == HIDDEN
 
 
 def test_a_set_is_the_same_text_in_every_process() -> None:

@@ -22,7 +22,7 @@ from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
 from planai.cache.own import Own
 from planai.cache.places import changes_of_call
-from planai.cache.shown import short_text
+from planai.cache.shown import named_text
 from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
 from planai.cache.state import INTERNAL, lazy_names
 from planai.call import current_activation
@@ -176,7 +176,7 @@ class KeyedTaskWorker(TaskWorker):
             worker=self.cache_space,
             parts={name: digest(part) for name, part in self.profile_parts(kind).items()} | {"logic": logic},
             code=self._outline_(kind) if self.cache_code else {},
-            settings={name: short_text(value) for name, value in self._settings_().items()},
+            settings={name: named_text(name, value) for name, value in self._settings_().items()},
             outputs=schemas_of(self.output_types),
         )
 

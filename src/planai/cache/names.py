@@ -1,14 +1,19 @@
-"""The names of classes: equal in every process, whichever module a script's own classes are said to be in there."""
+"""Names: those of classes, which are equal in every process, and what a name tells of what has it."""
 
 from __future__ import annotations
 
 import functools
 import pathlib
+import re
 import sys
 from typing import Any
 
 from planai.cache.memo import per_class
 from planai.cache.scalars import frame
+
+_CREDENTIAL = re.compile(
+    r"((API|ACCESS|AUTH|PRIVATE|SECRET)_?KEY(_ID)?|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE
+)
 
 _SCRIPTS = ("__main__", "__mp_main__")
 """What a script is called where it was started, and in the processes that multiprocessing spawns for it."""
@@ -18,6 +23,15 @@ _SCRIPTS = ("__main__", "__mp_main__")
 def qualified(kind: type) -> str:
     """Return the name of a class with its module; a script's classes are in the module that its file would be."""
     return f"{module_name(module_of(kind))}:{kind.__qualname__}"
+
+
+def is_credential(name: object) -> bool:
+    """Tell whether what has this name is to be shown to nobody: a variable, a field, or a constant.
+
+    >>> is_credential("OPENAI_API_KEY"), is_credential("password"), is_credential("max_tokens")
+    (True, True, False)
+    """
+    return isinstance(name, str) and _CREDENTIAL.search(name) is not None
 
 
 def module_of(value: Any) -> str:

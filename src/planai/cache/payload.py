@@ -13,14 +13,15 @@ from typing import Any
 
 from planai.cache.frame import DamagedPayload, open_frame
 from planai.cache.pack import TAG
+from planai.cache.shown import HIDDEN, is_hidden
 
 
 def readable(payload: bytes) -> Any:
     """Return what a payload holds as JSON values, for people: it can not be turned back into the answer.
 
     Models and dataclasses are objects with their class under ``$``; tuples and sets are lists; dates, paths and
-    numbers that JSON does not know are texts; bytes are text in base64. What a worker published is a list of objects
-    with ``task`` and ``consumer``, or the task alone.
+    numbers that JSON does not know are texts; bytes are text in base64; texts whose name says that they are secret are
+    hidden. What a worker published is a list of objects with ``task`` and ``consumer``, or the task alone.
 
     Raises:
         DamagedPayload: the payload is damaged.
@@ -41,7 +42,7 @@ def _plain(packed: Any) -> Any:
         return packed
     tag = packed.get(TAG)
     if not isinstance(tag, str) or "v" not in packed:
-        return {name: _plain(item) for name, item in packed.items()}
+        return _fields(packed)
     try:
         return _SHOWN.get(tag, _unknown)(packed)
     except (TypeError, ValueError, KeyError, IndexError):  # of a later version, which writes it differently
@@ -49,11 +50,15 @@ def _plain(packed: Any) -> Any:
 
 
 def _unknown(packed: dict[str, Any]) -> Any:
-    return {name: _plain(item) for name, item in packed.items()}
+    return _fields(packed)
+
+
+def _fields(packed: dict[str, Any]) -> dict[str, Any]:
+    return {name: HIDDEN if is_hidden(name, item) else _plain(item) for name, item in packed.items()}
 
 
 def _object(packed: dict[str, Any]) -> Any:
-    return {TAG: packed["c"], **{name: _plain(item) for name, item in packed["v"].items()}}
+    return {TAG: packed["c"], **_fields(packed["v"])}
 
 
 def _dict(packed: dict[str, Any]) -> Any:

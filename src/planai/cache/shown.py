@@ -9,10 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from planai.cache.canonical import canonical, digest
+from planai.cache.names import is_credential
 from planai.errors import UnkeyableValue
 
 LENGTH = 160
 """Characters at most; of a longer text the beginning is shown, and a digest in place of the rest."""
+
+HIDDEN = "*" * 10
+"""What is shown in place of a secret, as pydantic does."""
 
 _MANY = 40
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -31,6 +35,20 @@ def short_text(value: Any) -> str:
     if len(text) <= LENGTH:
         return text
     return f"{text[: LENGTH - 20]}… #{_digest(value)}"
+
+
+def named_text(name: str, value: Any) -> str:
+    """Return the short text of what has a name; by its name, a text or bytes may be a secret.
+
+    >>> named_text("city", "Paris"), named_text("api_key", "sk-1"), named_text("settings", {"password": "x"})
+    ('"Paris"', '**********', "{'password': **********}")
+    """
+    return HIDDEN if is_hidden(name, value) else short_text(value)
+
+
+def is_hidden(name: object, value: Any) -> bool:
+    """Tell whether what has this name is not to be shown."""
+    return isinstance(value, str | bytes) and bool(value) and is_credential(name)
 
 
 def _digest(value: Any) -> str:
@@ -55,13 +73,17 @@ def _in_order(value: Any) -> str:
     if kind in _SHOW:
         return _SHOW[kind](value)
     if isinstance(value, BaseModel) and kind.__repr__ is BaseModel.__repr__:
-        fields = (f"{name}={_in_order(item)}" for name, item in value.__repr_args__())
+        fields = (f"{name}={_under(name, item)}" for name, item in value.__repr_args__())
         return f"{kind.__name__}({', '.join(fields)})"
     return repr(value)
 
 
 def _pairs(value: dict[Any, Any]) -> str:
-    return f"{{{', '.join(sorted(f'{_in_order(key)}: {_in_order(item)}' for key, item in value.items()))}}}"
+    return f"{{{', '.join(sorted(f'{_in_order(key)}: {_under(key, item)}' for key, item in value.items()))}}}"
+
+
+def _under(name: object, value: Any) -> str:
+    return HIDDEN if is_hidden(name, value) else _in_order(value)
 
 
 def _items(value: Iterable[Any]) -> list[str]:

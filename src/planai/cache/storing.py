@@ -13,7 +13,7 @@ from planai.cache.canonical import fields_of, ignored_fields, qualified
 from planai.cache.configured import ConfiguredTaskWorker
 from planai.cache.reads import load_read
 from planai.cache.reasons import REFRESH
-from planai.cache.shown import short_text
+from planai.cache.shown import named_text
 from planai.cache.tracing import own_activation
 from planai.call import Activation, current_activation
 from planai.cost import FREE, Cost
@@ -177,7 +177,7 @@ class StoringTaskWorker(PlanAICached, ConfiguredTaskWorker):
         profile, parts = ("", {}) if activation is None else activation.notes.get("parts", ("", {}))
         kind = type(task)
         ignored = ignored_fields(kind)
-        fields = {name: short_text(item) for name, item in fields_of(task).items() if name not in ignored}
+        fields = {name: named_text(name, item) for name, item in fields_of(task).items() if name not in ignored}
         sources = list(lineage_of(task).sources)
         return About(self.cache_answer_id(key), profile, parts, qualified(kind), fields, sources)
 

@@ -24,7 +24,7 @@ from planai.cache.names import module_name
 from planai.cache.own import Own
 from planai.cache.parts import parts_of
 from planai.cache.places import look_up
-from planai.cache.shown import short_text
+from planai.cache.shown import named_text
 from planai.cache.words import WORDS, Word, names_in_order, texts_in
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
@@ -122,7 +122,7 @@ class Walk:
             return found, b""
         if type(found) in _SHOWN:
             module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
-            self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = short_text(found)
+            self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = named_text(name, found)
         return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
 
     def at_first(self, place: Any, name: str) -> tuple[Any, bytes]:

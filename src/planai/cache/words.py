@@ -6,7 +6,6 @@ The same holds for the order in which things are defined, and for what may be na
 from __future__ import annotations
 
 import inspect
-import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -14,11 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from planai.cache.names import is_credential
 from planai.cache.own import is_machinery
-
-_CREDENTIAL = re.compile(
-    r"((API|ACCESS|AUTH|PRIVATE|SECRET)_?KEY(_ID)?|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)$", re.IGNORECASE
-)
 
 Word = Callable[[Any], Any]
 """Returns what a class, function or module says of itself."""
@@ -95,7 +91,7 @@ def texts_in(value: Any) -> list[str]:
     else:
         given = list(vars(value).values())
     texts = {text for text in given if type(text) is str and text.isidentifier() and text != "_"}
-    return sorted(text for text in texts if not _CREDENTIAL.search(text))
+    return sorted(text for text in texts if not is_credential(text))
 
 
 def _constants(value: Any) -> Iterator[Any]:
