@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from planai.cli import cache, graphs, optimize
+from planai.cli import cache, graphs, optimize, planai_cache
 from planai.errors import PlanaiError
 
 app = typer.Typer(
@@ -16,7 +16,8 @@ app = typer.Typer(
 )
 for _command in (graphs.plan, graphs.warm, graphs.migrate):
     cache.app.command()(_command)
-app.add_typer(cache.app, name="cache")
+cache.app.command(planai_cache.NAME, hidden=True)(planai_cache.of_folder)
+app.add_typer(cache.app, name="cache", cls=planai_cache.FolderFirst)
 app.command()(optimize.optimize_prompt)
 
 

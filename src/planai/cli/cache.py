@@ -94,7 +94,7 @@ def ls(  # noqa: PLR0913 - options
     if limit is None and sys.stdout.isatty() and not json:
         limit = _ON_A_SCREEN
     with _many_objects():
-        with _opened(folder) as store:
+        with opened(folder) as store:
             found = sorted(entries(store, now, wanted), key=_ORDERS[sort], reverse=True)
         shown = found[: limit or None]
         if json:
@@ -102,7 +102,7 @@ def ls(  # noqa: PLR0913 - options
         elif shown:
             pages.entries(shown, now)
     if not found:
-        _leave("no entry is there, or none that is wanted", quietly=json)
+        leave("no entry is there, or none that is wanted", quietly=json)
     if len(shown) < len(found) and not json:
         render.tell(f"{len(shown):,} of {len(found):,} entries; --limit 0 shows all")
 
@@ -110,7 +110,7 @@ def ls(  # noqa: PLR0913 - options
 @app.command()
 def show(key: _Key, *, folder: _Dir = _CACHE, json: _Json = False) -> None:
     """Show one entry: how it came about, and what it holds."""
-    with _opened(folder) as store:
+    with opened(folder) as store:
         entry = find(store, key)
         found = sources(store, entry)
         try:
@@ -129,7 +129,7 @@ def show(key: _Key, *, folder: _Dir = _CACHE, json: _Json = False) -> None:
 def explain(key: _Key, *, folder: _Dir = _CACHE, json: _Json = False) -> None:
     """Tell what decides an entry, and how it differs from the other entry of its worker that is most like it."""
     now = time.time()
-    with _opened(folder) as store:
+    with opened(folder) as store:
         known = entries(store, now)
         entry = pick(known, key)
         others = {id(one.about): one for one in known if one.worker == entry.worker and one.key != entry.key}
@@ -148,7 +148,7 @@ def explain(key: _Key, *, folder: _Dir = _CACHE, json: _Json = False) -> None:
 def stats(*, folder: _Dir = _CACHE, json: _Json = False) -> None:
     """Show how much each worker keeps, what that took, and what it has saved."""
     now = time.time()
-    with _opened(folder) as store:
+    with opened(folder) as store:
         rows = stats_of(store, now)
     if json:
         every = {"workers": [records.of_stats(row) for row in rows], "total": records.of_stats(total(rows))}
@@ -165,7 +165,7 @@ def verify(
     json: _Json = False,
 ) -> None:
     """Read everything, and tell what is damaged."""
-    with _opened(folder) as store, render.progress("checking") as progress:
+    with opened(folder) as store, render.progress("checking") as progress:
         found = verify_store(store, repair=repair, progress=progress)
     if json:
         render.as_json([records.of_damage(one) for one in found])
@@ -198,7 +198,7 @@ def prune(
     limited = replace(rules, worker=None) != Rules()
     if limited == expired:
         raise typer.BadParameter("say what may go: --expired alone, or any of --older-than, --max-size, --max-entries")
-    with _opened(folder) as store:
+    with opened(folder) as store:
         found = prune_store(store, time.time(), rules, dry_run=dry_run)
     if json:
         render.as_json(records.of_pruned(found, dry_run=dry_run))
@@ -222,13 +222,13 @@ def rm(
     if not (keys or worker or field):
         raise typer.BadParameter("say what to remove: keys, --worker or --field")
     now = time.time()
-    with _opened(folder) as store:
+    with opened(folder) as store:
         known = entries(store, now)
         named = {one.name: one for one in (pick(known, key) for key in keys)}.values() if keys else known
         wanted = Filter(worker=worker, input_field=field)
         chosen = select(store, [one for one in named if wanted.matches(one, now)], with_downstream=downstream)
         if not chosen:
-            _leave("no entry is wanted: nothing was removed", quietly=False)
+            leave("no entry is wanted: nothing was removed", quietly=False)
         answers = [one for one in chosen if not one.is_question]
         if len(answers) > 1 and not (dry_run or yes):
             _ask(answers, now)
@@ -257,14 +257,14 @@ def export(  # noqa: PLR0913 - options
 ) -> None:
     """Write entries to one file, which `import` reads."""
     wanted = Filter(worker, kind, older_than, younger_than, larger_than, text, field)
-    with _opened(folder) as store, render.progress("exporting") as progress:
+    with opened(folder) as store, render.progress("exporting") as progress:
         found = export_to(store, file, time.time(), wanted, progress)
     if json:
         render.as_json(records.of_exported(found, str(file)))
     else:
         pages.exported(found, str(file))
     if not found.entries:
-        _leave("no entry was there, or none that is wanted", quietly=json)
+        leave("no entry was there, or none that is wanted", quietly=json)
 
 
 @app.command("import")
@@ -275,7 +275,7 @@ def import_file(
     json: _Json = False,
 ) -> None:
     """Add the entries in a file; of two for the same key the one that was stored later stays."""
-    with _opened(folder, make=True) as store, render.progress("importing") as progress:
+    with opened(folder, make=True) as store, render.progress("importing") as progress:
         found = import_(store, file, progress)
     if json:
         render.as_json(records.of_imported(found, str(file)))
@@ -284,7 +284,7 @@ def import_file(
 
 
 @contextmanager
-def _opened(folder: Path, *, make: bool = False) -> Iterator[DiskStore]:
+def opened(folder: Path, *, make: bool = False) -> Iterator[DiskStore]:
     """Open the cache in a folder, which is only made when something is to be put there."""
     if not make and not (folder / FILE).is_file():
         raise CacheError(f"there is no cache in {str(folder)!r}: name its folder with --dir, or in PLANAI_CACHE_DIR")
@@ -316,10 +316,10 @@ def _ask(answers: list[Entry], now: float) -> None:
     pages.entries(answers[:_ON_A_SCREEN], now, to_stderr=True)
     print(f"Remove {render.counted(len(answers), 'entry', 'entries')}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        _leave("nothing was removed; --yes removes without asking", quietly=False)
+        leave("nothing was removed; --yes removes without asking", quietly=False)
 
 
-def _leave(reason: str, *, quietly: bool) -> None:
+def leave(reason: str, *, quietly: bool) -> None:
     """End the command with nothing found."""
     if not quietly:
         render.tell(f"planai: {reason}")
