@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cache.samples import about, profile
@@ -54,6 +54,7 @@ def test_what_is_empty_is_not_written() -> None:
 
 @settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+@example(b'{"id":""}')
 def test_whatever_is_there_is_read_without_an_error(text: bytes) -> None:
     loaded = load_about(text)
     assert loaded is None or load_about(loaded.dump()) == loaded

@@ -273,7 +273,7 @@ def test_a_direct_call_waits_for_a_run(tmp_path: Path) -> None:
 # ---- other processes
 
 PROGRAM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from planai import CachedTaskWorker, Graph, Task
 
@@ -287,13 +287,17 @@ class Work(CachedTaskWorker):
             file.write(f"{task.value} ")
         sys.stdout.write("computing\\n")  # at once, where print writes the end of the line by itself
         sys.stdout.flush()
-        if sys.argv[1] == "hold":
+        if os.path.exists("hold"):
             sys.stdin.read()
         self.publish_work(Number(value=task.value * 2))
 
 work = Work(cache_dir="cache")
 graph = Graph(name="flight")
 graph.add_workers(work).set_sink(work, Number)
+if sys.argv[1] == "hold":  # what calls read of the command line is in their keys
+    open("hold", "w").close()
+elif os.path.exists("hold"):
+    os.remove("hold")
 result = graph.run([(work, Number(value=value)) for value in range(int(sys.argv[2]))])
 print(len(result.outputs), result.cache_misses, flush=True)
 """

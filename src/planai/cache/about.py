@@ -88,7 +88,7 @@ class Profile(NamedTuple):
 def load_about(text: bytes) -> About | None:
     """Return what was written beside an entry; None for nothing, and for what is no such thing."""
     loaded: About | None = _load(About, text)
-    return loaded if loaded is not None and _is_sound(loaded) else None
+    return loaded if loaded is not None and _is_sound(loaded) and loaded.id else None
 
 
 def load_profile(text: bytes) -> Profile | None:

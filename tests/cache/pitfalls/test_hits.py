@@ -269,7 +269,7 @@ class Middle(Task):
 class First(CachedTaskWorker):
     output_types = [Middle]
     def consume_work(self, task: Number) -> None:
-        if sys.argv[1] == "hold" and task.value % 2:
+        if os.path.exists("hold") and task.value % 2:
             os.write(1, b"held\\n")  # in one piece, whatever other threads write
             threading.Event().wait()
         self.publish_work(Middle(value=task.value))
@@ -284,6 +284,10 @@ class Second(CachedTaskWorker):
 first, second = First(cache_dir="cache"), Second(cache_dir="cache")
 graph = Graph(name="resumed").add_workers(first, second)
 graph.set_dependency(first, second).sink(Number)
+if sys.argv[1] == "hold":  # what calls read of the command line is in their keys
+    open("hold", "w").close()
+elif os.path.exists("hold"):
+    os.remove("hold")
 tasks = [(first, Number(value=value)) for value in range(10)]
 result = graph.run(tasks if sys.argv[1] == "hold" else tasks[::-1])
 print("result", result.cache_hits, *(task.value for task in result.outputs))
