@@ -13,7 +13,7 @@ from typing import Any
 
 from planai.cache.frame import DamagedPayload, open_frame
 from planai.cache.pack import TAG
-from planai.cache.shown import HIDDEN, is_hidden
+from planai.cache.shown import HIDDEN, is_secret
 
 
 def readable(payload: bytes) -> Any:
@@ -54,7 +54,7 @@ def _unknown(packed: dict[str, Any]) -> Any:
 
 
 def _fields(packed: dict[str, Any]) -> dict[str, Any]:
-    return {name: HIDDEN if is_hidden(name, item) else _plain(item) for name, item in packed.items()}
+    return {name: HIDDEN if is_secret(name, item) else _plain(item) for name, item in packed.items()}
 
 
 def _object(packed: dict[str, Any]) -> Any:

@@ -43,11 +43,11 @@ def named_text(name: str, value: Any) -> str:
     >>> named_text("city", "Paris"), named_text("api_key", "sk-1"), named_text("settings", {"password": "x"})
     ('"Paris"', '**********', "{'password': **********}")
     """
-    return HIDDEN if is_hidden(name, value) else short_text(value)
+    return HIDDEN if is_secret(name, value) else short_text(value)
 
 
-def is_hidden(name: object, value: Any) -> bool:
-    """Tell whether what has this name is not to be shown."""
+def is_secret(name: object, value: Any) -> bool:
+    """Tell whether a value is a secret by its name, and not to be shown."""
     return isinstance(value, str | bytes) and bool(value) and is_credential(name)
 
 
@@ -83,7 +83,7 @@ def _pairs(value: dict[Any, Any]) -> str:
 
 
 def _under(name: object, value: Any) -> str:
-    return HIDDEN if is_hidden(name, value) else _in_order(value)
+    return HIDDEN if is_secret(name, value) else _in_order(value)
 
 
 def _items(value: Iterable[Any]) -> list[str]:

@@ -194,6 +194,10 @@ OBJECTS: dict[str, str] = {
         PLAIN.format(call="int(SCALED(2))"),
         "import numpy\ndef scaled(value):\n    return value * FIGURE\nSCALED = numpy.frompyfunc(scaled, 1, 1)\n",
     ),
+    "how many arrays such a function takes": consuming(
+        PLAIN.format(call="TOTAL.nin"),
+        "import numpy\ndef total(*values):\n    return sum(values)\nTOTAL = numpy.frompyfunc(total, FIGURE, 1)\n",
+    ),
     "the cause of an error": consuming(
         LABEL.format(call="repr(ERROR.__cause__)"), "ERROR = ValueError()\nERROR.__cause__ = KeyError(FIGURE)\n"
     ),
