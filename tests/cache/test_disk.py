@@ -22,6 +22,7 @@ import pytest
 
 from planai.cache.opening import open_store
 from planai.cache.store import Record, Store
+from planai.cache.stores.connecting import FileReplacedError, connect, identity
 from planai.cache.stores.database import Database
 from planai.cache.stores.disk import FILE, LARGE, DiskStore
 from planai.cache.stores.memory import MemoryStore
@@ -1013,3 +1014,17 @@ def test_what_a_forked_child_writes_after_its_parent_closed_the_store_is_kept(fo
     for end in (*written, *closed):
         os.close(end)
     assert keys_seen_by_another_process(folder) == {"parent", "before", "after"}
+
+
+def test_nothing_is_written_where_another_database_came_to_the_name_of_the_one_to_be_opened(folder: Path) -> None:
+    """As its log would be that of the other one, whose entries would be lost."""
+    earlier, later = DiskStore(folder), DiskStore(folder.with_name("later"))
+    for store in (earlier, later):
+        store.put("s", "key", record())
+        store.close()
+    file = identity(str(folder / FILE), whole=False)
+    shutil.rmtree(folder)
+    folder.with_name("later").rename(folder)
+    with pytest.raises(FileReplacedError):
+        connect(str(folder / FILE), file, lambda connection: connection.execute("DROP TABLE entries"))
+    assert text(earlier, "key") == "x"

@@ -31,6 +31,10 @@ _SETTINGS: dict[str, Any] = {
 Prepare = Callable[[sqlite3.Connection], object]
 
 
+class FileReplacedError(Exception):
+    """Another file has come to the name of one that was to be opened."""
+
+
 class Opened(NamedTuple):
     """A connection, and which file it reads.
 
@@ -71,13 +75,29 @@ def open_file(path: str, prepare: Prepare) -> Opened:
         raise reason from error
 
 
-def connect(path: str, prepare: Prepare = lambda _: None) -> sqlite3.Connection:
-    """Return a connection that writes."""
+def connect(path: str, file: tuple[int, ...], prepare: Prepare = lambda _: None) -> sqlite3.Connection:
+    """Return a connection that writes.
+
+    SQLite finds a log by its name, when it first reads: where another database has come to that name since its file was
+    opened, it would take the log of that one for its own, and what it writes there would destroy the other. So it is
+    looked at whether the file is the same once the log is open, before anything is written.
+
+    Args:
+        path: the file; it is there.
+        file: what `identity` said of it.
+        prepare: makes what is missing in it.
+
+    Raises:
+        FileReplacedError: another file is at the path.
+    """
 
     def set_up(connection: sqlite3.Connection) -> None:
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOGGED_PAGES}")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if identities([path]).get(path) != file:
+            raise FileReplacedError(path)
         prepare(connection)
 
     return _prepared(sqlite3.connect(path, **_SETTINGS), set_up)
@@ -133,12 +153,9 @@ def _open_to_write(path: str, prepare: Prepare) -> Opened:
     """Open a file that is there or not, and know which: another may take its place while it is being opened."""
     while True:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        before = identity(path, whole=False)
-        connection = connect(path, prepare)
-        with contextlib.suppress(FileNotFoundError):
-            if identity(path, whole=False) == before:
-                return Opened(connection, before)
-        connection.close()
+        with contextlib.suppress(FileReplacedError):
+            file = identity(path, whole=False)
+            return Opened(connect(path, file, prepare), file)
 
 
 def _open_to_read(path: str, prepare: Prepare) -> Opened:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from planai.cache.openfiles import OpenFiles
 from planai.cache.stores.connecting import (
+    FileReplacedError,
     Opened,
     Prepare,
     connect,
@@ -118,12 +119,17 @@ class Database:
                     return self._writer.execute(*alone).rowcount
             finally:
                 self._writing.release()
-        ticket = _Ticket(operation)
-        self._waiting.append(ticket)
-        with self._writing:
-            if not ticket.done:
-                self._commit()
-        return ticket.result()
+        while True:
+            ticket = _Ticket(operation)
+            self._waiting.append(ticket)
+            with self._writing:
+                if not ticket.done:
+                    self._commit()
+            try:
+                return ticket.result()
+            except FileReplacedError:
+                self._seen = 0.0
+                self.open()
 
     def open(self) -> None:
         """Make sure that the folder and the file are there, and can be written.
@@ -278,10 +284,11 @@ class Database:
     def _renew_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._writer = _with_files(lambda: connect(self._path))
+        self._writer, file = None, self._file
+        self._writer = _with_files(lambda: connect(self._path, file or ()))
         if self._opened is None:  # which was let go since `open` was called
             _open_files.add(self)
-        self._writer_file = self._file
+        self._writer_file = file
 
     def _transact(self, connection: sqlite3.Connection, tickets: list[_Ticket]) -> None:
         connection.execute("BEGIN IMMEDIATE")
