@@ -8,12 +8,12 @@ import tempfile
 from planai import Graph, RunResult
 from planai.demo.pipeline import Analyse, Choose, Classify, Facts, Join, ReadModules, Report, make_library
 from planai.llm.config import llm_from_config
-from planai.llm.embedded import is_available
+from planai.llm.embedded import missing
 
 
 def run(cache_dir: str, limit: int, classified: int) -> RunResult:
     """Wire the workers, and run them once."""
-    with_model = classified > 0 and is_available()
+    with_model = classified > 0 and missing() is None
     read, analyse, choose = ReadModules(), Analyse(cache_dir=cache_dir), Choose()
     join = Join() if with_model else Join(merged_types=[Facts])
     graph = Graph(name="standard library")

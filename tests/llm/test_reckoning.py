@@ -12,7 +12,7 @@ from pydantic_ai import ModelResponse, RequestUsage, TextPart, ThinkingPart, Too
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from planai.llm.client import Message, Request, ToolCall, ToolSpec
-from planai.llm.embedded import EmbeddedModel, is_available
+from planai.llm.embedded import EmbeddedModel, missing
 from planai.llm.reckoning import most_tokens, most_tokens_of_text
 
 _chosen = random.Random(1)
@@ -35,7 +35,7 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[EmbeddedModel]:
-    if not is_available():
+    if missing():
         pytest.skip("the embedded model is not installed")
     model = EmbeddedModel(max_tokens=1)
     yield model

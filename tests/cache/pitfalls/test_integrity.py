@@ -74,7 +74,7 @@ def test_an_answer_of_another_kind_is_computed_again(folder: Path, damage: str) 
     assert figures(run(worker, ONE)) == (1, 0)
 
 
-@pytest.mark.filterwarnings("default::planai.cache.cache.CacheWarning")
+@pytest.mark.filterwarnings("ignore::planai.cache.cache.CacheWarning")
 @pytest.mark.parametrize("seed", range(8))
 def test_a_database_with_holes_gives_no_wrong_answer(folder: Path, seed: int) -> None:
     worker = Double(cache_dir=folder)
