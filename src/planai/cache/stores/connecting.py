@@ -21,7 +21,19 @@ _RETRY_SECONDS = 0.005
 _FILES = 3
 _OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
+
+class _Connection(sqlite3.Connection):
+    """Closed when it is collected, with the store that it belongs to, and in which order they are collected is open.
+
+    From Python 3.13 on, a connection that was not closed by then is warned of.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
 _SETTINGS: dict[str, Any] = {
+    "factory": _Connection,
     "timeout": BUSY_SECONDS,
     "isolation_level": None,
     "check_same_thread": False,
