@@ -64,7 +64,7 @@ def test_workers_that_ask_by_themselves_compute_once_what_is_asked_several_times
     result = graph_of(worker).run([(worker, Number(value=number % 3)) for number in range(60)])
     assert (worker.computed, len(result.outputs)) == (3, 60)
     assert (result.cache.hits, result.cache.misses) == (57, 3)
-    assert dict(result.cache.reasons) == {"nothing is stored by this worker": 3}
+    assert dict(result.cache.reasons) == {"nothing is stored by this worker yet": 3}
     assert result.cache.spent.seconds >= 0.15
 
 
@@ -412,7 +412,7 @@ def test_calls_by_hand_that_wait_count_once(tmp_path: Path) -> None:
     for call in calls:
         call.join()
     stats = worker.cache_stats
-    assert (stats.hits, stats.misses, dict(stats.reasons)) == (4, 1, {"nothing is stored by this worker": 1})
+    assert (stats.hits, stats.misses, dict(stats.reasons)) == (4, 1, {"nothing is stored by this worker yet": 1})
 
 
 # ---- after a miss, a call looks once only: when it is its turn to compute

@@ -69,7 +69,7 @@ def said(folder: Path, *arguments: str, code: int = 0) -> Any:
 def test_a_plan_tells_what_would_be_computed_and_computes_nothing(folder: Path) -> None:
     (row,) = said(folder, "plan", "shop:week")["workers"]
     assert (row["worker"], row["hits"], row["misses"], row["repeats"]) == ("Quote", 0, 2, 1)
-    assert row["reasons"] == {"nothing is stored by this worker": 2}
+    assert row["reasons"] == {"nothing is stored by this worker yet": 2}
     assert row["expected"] is None
     assert said(folder, "plan", "shop:week")["workers"] == [row]
 
@@ -86,7 +86,7 @@ def test_warming_computes_what_is_missing(folder: Path) -> None:
 def test_a_plan_for_people_has_a_line_for_each_worker(folder: Path) -> None:
     lines = planai(folder, "plan", "shop:week").stdout.splitlines()
     assert lines[0] == "plan of 'shop': 0 hits, 2 misses, 0 unknown"
-    assert lines[1].startswith("  Quote: 0 hits, 2 misses (nothing is stored by this worker: 2), of unknown cost")
+    assert lines[1].startswith("  Quote: 0 hits, 2 misses (nothing is stored by this worker yet: 2), of unknown cost")
 
 
 def test_a_failure_while_warming_is_told_by_the_exit_code(folder: Path) -> None:

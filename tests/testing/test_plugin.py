@@ -127,7 +127,7 @@ def test_what_was_not_recorded_fails_with_an_explanation_and_the_remedy(project:
     session = project.pytest()
     assert (session.outcomes, session.computed) == ({"failed": 2}, [])
     assert "CacheMiss: the mode is 'replay', and 'shop:Rate' at the key" in session.text
-    assert "is a miss: nothing is stored by this worker" in session.text
+    assert "is a miss: nothing is stored by this worker yet" in session.text
     assert "pytest --planai-record computes and writes them anew" in session.text
     assert project.files() == set()
 

@@ -88,7 +88,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         ...         self.publish_work(Number(value=task.value ** 2))
         >>> square = Square(cache_dir=tempfile.mkdtemp())
         >>> square.explain(Number(value=3)).reason
-        'nothing is stored by this worker'
+        'nothing is stored by this worker yet'
         >>> square.consume_work(Number(value=3))
         >>> square.explain(Number(value=3)).hit, square.explain(Number(value=4)).reason
         (True, 'new input')

@@ -10,7 +10,7 @@ from planai.cache.about import About, Profile, load_about
 from planai.cache.explain import UNKNOWN, Difference, compare
 from planai.cache.store import Info
 
-FIRST = "nothing is stored by this worker"
+FIRST = "nothing is stored by this worker yet"
 NEW_INPUT = "new input"
 NEW_KEY = "new key"
 REFRESH = "refresh"

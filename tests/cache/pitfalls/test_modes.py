@@ -100,7 +100,7 @@ def test_what_stores_nothing_makes_no_file(folder: Path, mode: str, store: str, 
     worker = Draw(cache_dir=folder, cache_store=store)
     run(worker, *[ONE] * 3, cache_mode=mode, executor=executor)
     assert not worker.is_cached(ONE)
-    assert worker.explain(ONE).reason == "nothing is stored by this worker"
+    assert worker.explain(ONE).reason == "nothing is stored by this worker yet"
     assert len(worker.get_cache()) == 0
     assert not folder.exists()
 
