@@ -310,7 +310,7 @@ class AtOnce(Together):
     barrier: Annotated[threading.Barrier, CacheIgnore()]
 
     def consume_work(self, task: Number) -> None:
-        if self.waiting.seen == self.waiting.others:
+        if self.computed:
             self.barrier.wait(20)
         task.add_private_state("key", object())
         super().consume_work(task)
