@@ -286,7 +286,9 @@ class Own(AnyUrl):
     """A kind of address that only this program knows."""
 
 
-@pytest.mark.parametrize("value", [Own("http://a"), object(), PostgresDsn("postgres://me:secret@host/db")], ids=str)
+@pytest.mark.parametrize(
+    "value", [Own("http://a"), object(), PostgresDsn("postgres://me:secret@host/db")], ids=["own", "none", "secret"]
+)
 def test_addresses_of_other_kinds_are_not_kept(value: Any) -> None:
     with pytest.raises(UnstorableValue, match="which the cache cannot keep"):
         CODEC.encode(value)

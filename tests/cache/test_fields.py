@@ -53,7 +53,7 @@ def test_marks_of_a_dataclass_count_as_those_of_a_model() -> None:
         (Stamp, 1),
         (list[Stamp], [1]),
     ],
-    ids=str,
+    ids=["list", "optional", "dict", "class", "class that takes a function", "alias", "list of aliases"],
 )
 def test_a_mark_without_effect_is_refused(annotation: Any, value: Any) -> None:
     for task in (
