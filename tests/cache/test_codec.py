@@ -551,6 +551,27 @@ def test_private_attributes_of_models_inside_are_not_lost_in_silence(wrap: Calla
         codec.encode(value)
 
 
+@dataclasses.dataclass
+class Scaled:
+    size: int
+    by: dataclasses.InitVar[int] = 1
+
+    def __post_init__(self, by: int) -> None:
+        self.scaled = self.size * by
+
+
+def test_what_a_dataclass_keeps_besides_its_fields_is_not_lost_in_silence() -> None:
+    codec = Codec([Scaled, Everything])
+    value = Everything(text="a", anything=[Scaled(2, by=3)])
+    with pytest.raises(UnstorableValue, match="in a private attribute, which entries do not hold"):
+        codec.encode(value)
+
+
+def test_what_a_dataclass_makes_anew_is_no_loss() -> None:
+    codec = Codec([Scaled])
+    assert codec.decode(codec.encode(Scaled(2))).scaled == 2
+
+
 def test_private_attributes_that_are_made_anew_are_no_loss() -> None:
     codec = Codec([Made, Kept])
     value = [Made(size=4), Kept()]

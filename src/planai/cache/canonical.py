@@ -106,6 +106,10 @@ class Reader:
             "else replace it by data, or override get_cache_key"
         )
 
+    def at_first(self, value: Any, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what an object consists of, from what it consists of now."""
+        return found
+
     def environment(self, value: Any, above: Above) -> bytes:
         """Encode the variables of the environment."""
         return encode(dict(value), above)

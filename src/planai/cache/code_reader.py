@@ -82,9 +82,11 @@ class CodeReader(Anything):
         return self._walk.state(value, lambda: super(CodeReader, self).other(value, above))
 
     def state(self, value: Any) -> dict[str, Any] | None:
-        """Return what an object consists of; what calls change of it as it was at first."""
+        """Return what an object consists of."""
         found = state_of(value)
-        if not found:
-            return found
+        return self.at_first(value, found) if found else found
+
+    def at_first(self, value: Any, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what an object consists of, and of what calls change there what it was at first."""
         first = {name: self._walk.first_of(value, name, item) for name, item in found.items()}
         return {name: item for name, item in first.items() if item is not MISSING}

@@ -24,6 +24,7 @@ from planai.cache.known import stand_in
 from planai.cache.memo import per_class
 from planai.cache.names import framed_field, framed_name, module_of
 from planai.cache.scalars import PLAIN, SCALARS, frame
+from planai.cache.state import surplus_of_dataclass
 
 Above = tuple[Any, ...]
 """Who reads, then the ids of what is around a value."""
@@ -184,7 +185,8 @@ def _dataclass(value: Any, above: Above) -> bytes:
     kind = type(value)
     check_marks(kind)
     fields = {field.name: getattr(value, field.name, Private(...)) for field in dataclasses.fields(value)}
-    return named(kind, deciding(kind, fields), above)
+    private = {name: Private(item) for name, item in surplus_of_dataclass(value).items()}
+    return named(kind, above[0].at_first(value, deciding(kind, fields) | private), above)
 
 
 def named(kind: type, fields: Mapping[str, Any], above: Above) -> bytes:

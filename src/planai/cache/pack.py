@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from planai.cache.bundle import Bundle
 from planai.cache.canonical import fields_of, qualified
 from planai.cache.key import schema_digest
+from planai.cache.state import surplus_of_dataclass
 
 TAG = "$"
 """The key in a JSON object that tells what it stands for."""
@@ -211,10 +212,9 @@ _PACKERS: dict[type, Callable[[Any], Any]] = {
 
 
 def privates_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the private attributes of all models in a value."""
+    """Yield the private attributes of all models in a value, and what dataclasses keep besides their fields."""
     if isinstance(value, BaseModel):
-        if value.__pydantic_private__:
-            yield value.__pydantic_private__
+        yield from filter(None, [value.__pydantic_private__])
         values: Iterable[Any] = [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
     elif isinstance(value, Bundle):
         values = [output.task for output in value.outputs]
@@ -223,6 +223,7 @@ def privates_in(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list | tuple | set | frozenset):
         values = value
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from filter(None, [surplus_of_dataclass(value)])
         values = [getattr(value, field.name) for field in dataclasses.fields(value)]
     else:
         return

@@ -6,6 +6,7 @@ counts: what it holds differs from process to process, or from call to call.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 import types
@@ -76,6 +77,13 @@ def surplus_of(model: Any) -> dict[str, Any]:
     """Return what a model keeps besides its fields, and what its cached properties keep."""
     known = type(model).__pydantic_fields__.keys() | INTERNAL | lazy_names(type(model))
     return {name: value for name, value in model.__dict__.items() if name not in known}
+
+
+def surplus_of_dataclass(value: Any) -> dict[str, Any]:
+    """Return what a dataclass keeps besides its fields, such as what ``__post_init__`` makes of an ``InitVar``."""
+    known = {field.name for field in dataclasses.fields(value)} | lazy_names(type(value))
+    kept = getattr(value, "__dict__", {})
+    return {name: item for name, item in kept.items() if name not in known}
 
 
 @per_class

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import datetime as dt
 import fractions
 import ipaddress
@@ -45,6 +46,19 @@ class Named:
         return self.name
 
 
+@dataclasses.dataclass
+class Built:
+    """Keeps what it was made with, though that is no field."""
+
+    value: dataclasses.InitVar[int]
+
+    def __post_init__(self, value: int) -> None:
+        self.kept = value
+
+    def __repr__(self) -> str:
+        return f"Built({self.kept})"
+
+
 OPAQUE: dict[str, tuple[Any, Any]] = {
     "SimpleNamespace": (types.SimpleNamespace(factor=1), types.SimpleNamespace(factor=2)),
     "argparse.Namespace": (argparse.Namespace(factor=1), argparse.Namespace(factor=2)),
@@ -60,6 +74,7 @@ OPAQUE: dict[str, tuple[Any, Any]] = {
     "a built-in function": (min, max),
     "a method of a text": ("abc".upper, "xyz".upper),
     "an object with slots": (Slotted(1), Slotted(2)),
+    "a dataclass that keeps what is no field": (Built(1), Built(2)),
 }
 
 
