@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from planai.cache.changes import changed_names, filled_names, first_values, idle_code
+from planai.cache.environment import variables_of_settings
 from planai.cache.findings import Findings
 from planai.cache.instructions import Finder, Instructions, short_digest
 from planai.cache.names import module_name
@@ -49,6 +50,9 @@ class Walker(Finder, Protocol):
     def hold(self, value: Any) -> bytes:
         """Encode a value, and remember it if it may be changed in place."""
 
+    def variable(self, name: str) -> bytes:
+        """Encode an environment variable, if there is one of that name."""
+
     def at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
         """Return what was somewhere at first, and its form."""
 
@@ -75,6 +79,7 @@ def _class(walk: Walker, kind: type) -> Iterator[bytes]:
     if issubclass(kind, BaseModel) and walk.counts_fields(kind):
         yield from _fields(walk, kind)
     yield walk.value(types_in(kind))
+    yield from map(walk.variable, variables_of_settings(kind))
     found.sizes.append((kind, len(vars(kind))))
     for name, value in sorted(vars(kind).items()):
         if not (is_machinery(name) or found.firsts.was_missing(kind, name)):

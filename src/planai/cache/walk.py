@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from planai.cache.canonical import digest, encode, qualified
 from planai.cache.code_reader import CodeReader
+from planai.cache.environment import ASKED
 from planai.cache.findings import Findings
 from planai.cache.firsts import First
 from planai.cache.instructions import MISSING
@@ -25,7 +26,7 @@ from planai.cache.own import Own
 from planai.cache.parts import parts_of
 from planai.cache.places import look_up
 from planai.cache.shown import named_text
-from planai.cache.words import WORDS, Word, names_in_order, texts_in
+from planai.cache.words import VARIABLES, WORDS, Word, names_in_order
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
@@ -136,7 +137,7 @@ class Walk:
         """Look a name up in a module that is not the user's own: what the user has put in the place of it counts."""
         found = vars(module).get(name, MISSING)
         self.found.reads.append((module, name, found))
-        if found is os.environ or found is os.getenv:
+        if any(found is one for one in ASKED):
             self.asks("environ")
         if module is sys and name in ("argv", "orig_argv"):
             return found, self.hold(found)
@@ -201,8 +202,8 @@ class Walk:
             return b"%d" % id(value)
         if self._own.holds(value):
             return self._number(value)
-        if value is os.getenv:
-            self.asks("getenv")
+        if any(value is one for one in ASKED):
+            self.asks("environ")
         name = f"{value.__module__}:{value.__qualname__}" if hasattr(value, "__qualname__") else value.__name__
         cells = getattr(value, "__closure__", None) or ()
         if hasattr(value, "__wrapped__") or not cells:
@@ -261,11 +262,11 @@ class Walk:
         found = take(value)
         if take is names_in_order:
             found = [name for name in found if not self.found.firsts.was_missing(value, name)]
-        if take is not texts_in:
+        if take not in VARIABLES:
             return self.value(found)
-        return b"".join(map(self._variable, found))
+        return b"".join(map(self.variable, found))
 
-    def _variable(self, name: str) -> bytes:
+    def variable(self, name: str) -> bytes:
         """Encode an environment variable, if there is one of that name; people are shown what tells values apart."""
         found = look_up(os.environ, name)
         self.found.reads.append((os.environ, name, found))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 
-from planai.cache.names import is_credential
+from planai.cache.environment import home, texts_in
 from planai.cache.own import is_machinery
 
 Word = Callable[[Any], Any]
@@ -78,38 +78,6 @@ def names_in_order(value: Any) -> list[str]:
     return [*names, *([slots] if isinstance(slots, str) else slots)]
 
 
-def texts_in(value: Any) -> list[str]:
-    """Return the texts in a class, function or module that may be names of environment variables.
-
-    Those of credentials are left out: they decide who pays, and each of a team has their own.
-    The variable called ``_``, which is another for each command of a shell, is not what ``"_".join(...)`` is about.
-    """
-    if isinstance(value, types.FunctionType):
-        known = value.__globals__
-        given = [*_constants(value.__code__), *(known.get(name) for name in _names_in(value.__code__))]
-        given += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-    else:
-        given = list(vars(value).values())
-    texts = {text for text in given if type(text) is str and text.isidentifier() and text != "_"}
-    return sorted(text for text in texts if not is_credential(text))
-
-
-def _constants(value: Any) -> Iterator[Any]:
-    inner = value.co_consts if isinstance(value, types.CodeType) else value
-    for constant in inner:
-        if isinstance(constant, types.CodeType | tuple | frozenset):
-            yield from _constants(constant)
-        else:
-            yield constant
-
-
-def _names_in(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names_in(constant)
-
-
 _OF_MODULES = frozenset({"__builtins__", "__cached__", "__file__", "__loader__", "__name__", "__package__", "__spec__"})
 
 WORDS: dict[str, Word] = {
@@ -120,16 +88,24 @@ WORDS: dict[str, Word] = {
     "__qualname__": _called,
     "__slots__": names_in_order,
     "environ": texts_in,
+    "environb": texts_in,
+    "expanduser": home,
+    "expandvars": texts_in,
     "get_annotations": annotations_of,
     "get_type_hints": annotations_of,
     "getdoc": _documented,
     "getenv": texts_in,
+    "getenvb": texts_in,
     "getsource": _source,
     "getsourcelines": _source,
     "globals": names_in_order,
+    "home": home,
     "model_fields": _documented,
     "model_json_schema": _documented,
     "signature": annotations_of,
     "vars": names_in_order,
 }
 """What is asked for by each name: of all classes, functions and modules that the code reaches."""
+
+VARIABLES: frozenset[Word] = frozenset({home, texts_in})
+"""Those that tell the names of environment variables, whose values count."""

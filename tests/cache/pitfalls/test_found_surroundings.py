@@ -23,6 +23,26 @@ def only(result: RunResult) -> Any:
 
 LABEL = "self.publish_work(Result(label={call}))"
 
+EXPANDED = "from os.path import expandvars as expand\nPATH = '/$REGION'\n"
+SETTINGS = """
+import pydantic
+class BaseSettings(pydantic.BaseModel):  # as that of pydantic-settings, which the tests do not need
+    def __init__(self, **given):
+        known = {name.lower(): value for name, value in dict(os.environ).items()}
+        prefix = self.model_config.get("env_prefix", "")
+        for name, field in type(self).model_fields.items():
+            variable = (field.validation_alias or prefix + name).lower()
+            if variable in known:
+                given[field.validation_alias or name] = known[variable]
+        super().__init__(**given)
+class Known(BaseSettings):
+    region: str = ""
+"""
+PREFIXED = SETTINGS.replace("    region", "    model_config = {'env_prefix': 're'}\n    gion")
+RENAMED = SETTINGS.replace("region: str = ''", "").replace(
+    'region: str = ""', "where: str = pydantic.Field('', validation_alias='REGION')"
+)
+
 ENVIRONMENT: dict[str, str] = {
     "by item": consuming(LABEL.format(call="os.environ['REGION']")),
     "by get": consuming(LABEL.format(call="os.environ.get('REGION', '')")),
@@ -41,6 +61,18 @@ ENVIRONMENT: dict[str, str] = {
     ),
     "by a default": consuming(LABEL.format(call="asked()"), "def asked(name='REGION'):\n    return os.environ[name]\n"),
     "handed on": consuming(LABEL.format(call="asked(os.environ)"), "def asked(known):\n    return known['REGION']\n"),
+    "as bytes": consuming(LABEL.format(call="os.fsdecode(os.environb[b'REGION'])")),
+    "as bytes by getenvb": consuming(LABEL.format(call="os.fsdecode(os.getenvb(b'REGION'))")),
+    "as bytes by another name": consuming(
+        LABEL.format(call="os.fsdecode(known[b'REGION'])"), "from os import environb as known\n"
+    ),
+    "within a path": consuming(LABEL.format(call="os.path.expandvars('$REGION')")),
+    "within a path in braces": consuming(LABEL.format(call="os.path.expandvars('/${REGION}')[1:]")),
+    "within a constant path": consuming(LABEL.format(call="expand(PATH)[1:]"), EXPANDED),
+    "in a place of a text": consuming(LABEL.format(call="'{REGION}'.format(**os.environ)")),
+    "of a class of settings": consuming(LABEL.format(call="Known().region"), SETTINGS),
+    "of a class of settings by its prefix": consuming(LABEL.format(call="Known().gion"), PREFIXED),
+    "of a class of settings by another name": consuming(LABEL.format(call="Known().where"), RENAMED),
     "several": consuming(LABEL.format(call="''.join(os.environ.get(name, '') for name in ('OTHER', 'REGION'))")),
 }
 
@@ -69,6 +101,32 @@ def test_a_credential_of_the_environment_decides_nothing(
         monkeypatch.setenv(name, key)
         seen.append(figures(run(worker, steps.Number(value=1))))
     assert seen == [(0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    "call", ["os.path.expanduser('~/x')", "str(pathlib.Path('~/x').expanduser())", "str(pathlib.Path.home())"]
+)
+def test_the_home_of_the_user_decides_where_code_asks_for_it(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    steps = versions.load(consuming(LABEL.format(call=call), "import pathlib\n"))
+    worker, seen = steps.Work(cache_dir=folder), []
+    for home in ("/home/a", "/home/b", "/home/a"):
+        monkeypatch.setenv("HOME", home)
+        result = run(worker, steps.Number(value=1))
+        seen.append((only(result).label[:7], figures(result)))
+    assert seen == [("/home/a", (0, 1)), ("/home/b", (0, 1)), ("/home/a", (1, 0))]
+
+
+def test_a_setting_of_the_environment_that_comes_later_decides(
+    versions: Versions, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REGION", raising=False)
+    steps = versions.load(ENVIRONMENT["of a class of settings"])
+    worker = steps.Work(cache_dir=folder)
+    run(worker, steps.Number(value=1))
+    monkeypatch.setenv("REGION", "north")
+    assert only(run(worker, steps.Number(value=1))).label == "north"
 
 
 def test_a_variable_that_is_set_later_decides(
@@ -224,6 +282,19 @@ OBJECTS: dict[str, str] = {
     "an attribute of a class that is made by a call": consuming(
         PLAIN.format(call="Made.size"),
         "import types\nMade = types.new_class('Made', (), {}, lambda body: body.update(size=FIGURE))\n",
+    ),
+    "what a dataclass keeps besides its fields": consuming(
+        PLAIN.format(call="MADE.kept"),
+        "import dataclasses\n@dataclasses.dataclass\nclass Made:\n    size: dataclasses.InitVar[int]\n"
+        "    def __post_init__(self, size):\n        self.kept = size\n"
+        "MADE = Made(FIGURE)\n",
+    ),
+    "what a dataclass fills when it is used": consuming(
+        PLAIN.format(call="MADE.size()"),
+        "import dataclasses\n@dataclasses.dataclass\nclass Made:\n    calls: int = 0\n"
+        "    def __post_init__(self):\n        self.memo = {}\n"
+        "    def size(self):\n        self.calls += 1\n        return self.memo.setdefault(0, FIGURE)\n"
+        "MADE = Made()\n",
     ),
     "a method that asks for the class of its object": consuming(
         PLAIN.format(call="CLIENT.size()"),

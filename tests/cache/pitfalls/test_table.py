@@ -114,6 +114,8 @@ PITFALLS: dict[int, list[str]] = {
         f"{AROUND}::test_an_environment_variable_that_code_names_decides",
         f"{AROUND}::test_a_credential_of_the_environment_decides_nothing",
         f"{AROUND}::test_a_variable_that_is_set_later_decides",
+        f"{AROUND}::test_a_setting_of_the_environment_that_comes_later_decides",
+        f"{AROUND}::test_the_home_of_the_user_decides_where_code_asks_for_it",
         f"{AROUND}::test_the_command_line_decides_where_code_reads_it",
         f"{AROUND}::test_what_is_patched_counts",
         f"{AROUND}::test_the_order_of_definitions_counts_where_it_is_asked_for",
