@@ -231,7 +231,7 @@ class KeyedTaskWorker(TaskWorker):
         methods = [method for attribute, method in calls_on_attributes(type(self)) if attribute == name]
         for place, inside in chain.from_iterable(changes_of_call(value, method) for method in methods):
             identity.see_first(place, inside, changed)
-        found = identity.of_objects([(name, self._deciding_(name, value))], first=changed)
+        found = self._followed_(*identity.look_at([(name, self._deciding_(name, value))], first=changed))
         return self._at_first_(name, value, found) if name in filled_names(type(self)) else found
 
     def _at_first_(self, name: str, value: Any, found: str) -> str:
@@ -248,9 +248,12 @@ class KeyedTaskWorker(TaskWorker):
 
     def _code_(self, identity: CodeIdentity) -> str:
         """Return the digest of code, all of which can be followed, or is vouched for."""
-        found = identity.digest()
-        if identity.unknown() and type(self).extra_cache_key is KeyedTaskWorker.extra_cache_key:
-            functions = " and ".join(sorted(identity.unknown()))
+        return self._followed_(identity.digest(), identity.unknown())
+
+    def _followed_(self, found: str, unknown: set[str]) -> str:
+        """Return what was found of code, unless it has functions that nobody can follow or vouches for."""
+        if unknown and self.cache_code and type(self).extra_cache_key is KeyedTaskWorker.extra_cache_key:
+            functions = " and ".join(sorted(unknown))
             raise UnkeyableValue(
                 f"the key of {self.name!r}: {functions} takes a module by a name that is made up while it runs, "
                 "so that an edit of that module would go unseen: name it in the code, "
@@ -275,7 +278,7 @@ class KeyedTaskWorker(TaskWorker):
                 kinds = [kind for kind in kinds if kind not in self._code_of_(known).kinds()]
             codes = [self._code_(self._code_of_(kind)).encode() for kind in kinds]
             if reader.functions:
-                codes.append(code_of_worker(type(self)).of_objects(reader.functions).encode())
+                codes.append(self._followed_(*code_of_worker(type(self)).look_at(reader.functions)).encode())
             found = digest(*codes) if codes else ""
             if not reader.functions:
                 notes[key] = found

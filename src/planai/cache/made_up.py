@@ -18,7 +18,13 @@ _ANY_NAME_OF_ALL = frozenset({"f_globals", "__globals__"})
 _IMPORT = frozenset({"builtins.__import__", "importlib.import_module"})
 _LOADER = frozenset(
     {
-        *("pkgutil.resolve_name", "pydoc.locate", "runpy.run_module", "runpy.run_path"),
+        *(
+            "importlib.metadata.entry_points",
+            "pkgutil.resolve_name",
+            "pydoc.locate",
+            "runpy.run_module",
+            "runpy.run_path",
+        ),
         "_frozen_importlib_external.SourceFileLoader",
         "_frozen_importlib_external.spec_from_file_location",
     }
@@ -33,6 +39,11 @@ def is_special(value: Any) -> bool:
     return value is sys.modules or _name_of(value) in _IMPORT | _LOADER | _ANY_NAME
 
 
+def imports(value: Any) -> bool:
+    """Tell whether `value` is a function that takes a module by its name."""
+    return _name_of(value) in _IMPORT | _LOADER
+
+
 def may_mean_any_name(step: dis.Instruction, found: Any) -> bool:
     """Tell whether all names of the module may be meant by what an instruction loads, such as ``globals``."""
     return _name_of(found) in _ANY_NAME or step.argval in _ANY_NAME_OF_ALL
@@ -42,7 +53,7 @@ def takes_module(found: Any, steps: Sequence[dis.Instruction]) -> bool:
     """Tell whether a module is taken by its name, from what was found; `steps` are the instructions after that."""
     if found is sys.modules:
         return not (steps and steps[0].opname == "CONTAINS_OP")
-    return _name_of(found) in _IMPORT | _LOADER
+    return imports(found)
 
 
 def module_taken(found: Any, steps: Sequence[dis.Instruction], look_up: Callable[[str], Any]) -> list[str] | None:

@@ -116,7 +116,14 @@ class CodeIdentity:
             keeps_order: whether the order of dicts in them counts, as that of constants does.
             first: what `see_first` has seen.
         """
-        return Walk(self._root, with_fields=True, first=first).digest_of(list(values), keeps_order=keeps_order)
+        return self.look_at(values, keeps_order=keeps_order, first=first)[0]
+
+    def look_at(
+        self, values: Iterable[Any], *, keeps_order: bool = False, first: First | None = None
+    ) -> tuple[str, set[str]]:
+        """Return what `of_objects` does, and the functions in them whose modules nobody knows, as `unknown` does."""
+        walk = Walk(self._root, with_fields=True, first=first)
+        return walk.digest_of(list(values), keeps_order=keeps_order), walk.found.unknown
 
     def see_first(self, place: Any, name: str, first: dict[At, tuple[Any, Any]]) -> None:
         """Keep in `first` what is somewhere before calls change it, if nothing is kept yet."""

@@ -20,7 +20,7 @@ from planai.cache.environment import ASKED
 from planai.cache.findings import Findings
 from planai.cache.firsts import First
 from planai.cache.instructions import MISSING
-from planai.cache.made_up import subclasses_of
+from planai.cache.made_up import imports, subclasses_of
 from planai.cache.names import module_name
 from planai.cache.own import Own
 from planai.cache.parts import parts_of
@@ -124,6 +124,8 @@ class Walk:
         if type(found) in _SHOWN:
             module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
             self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = named_text(name, found)
+        if imports(found):  # by what name is seen from the instructions that follow
+            return found, b"import"
         return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
 
     def at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
@@ -202,6 +204,8 @@ class Walk:
             return b"%d" % id(value)
         if self._own.holds(value):
             return self._number(value)
+        if imports(value):  # in something that code holds, and not in the code itself
+            self.found.unknown.add(f"{value.__module__}.{value.__qualname__}")
         if any(value is one for one in ASKED):
             self.asks("environ")
         name = f"{value.__module__}:{value.__qualname__}" if hasattr(value, "__qualname__") else value.__name__

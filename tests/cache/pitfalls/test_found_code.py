@@ -385,6 +385,26 @@ UNKNOWN: dict[str, str] = {
     "a list of modules": consuming(
         PLAIN.format(call="len(list(map(importlib.import_module, NAMES)))"), "import importlib\nNAMES = ['helpers']\n"
     ),
+    "an import that is bound to a name": consuming(
+        PLAIN.format(call="LOAD().helper(1)"),
+        "import functools, importlib\nLOAD = functools.partial(importlib.import_module, 'helpers')\n",
+    ),
+    "an import in a table": consuming(
+        PLAIN.format(call="TABLE['load']('helpers').helper(1)"),
+        "import importlib\nTABLE = {'load': importlib.import_module}\n",
+    ),
+    "an import that is a default": consuming(
+        PLAIN.format(call="go().helper(1)"),
+        "import importlib\ndef go(load=importlib.import_module):\n    return load('helpers')\n",
+    ),
+    "a setting that imports": consuming(
+        PLAIN.format(call="self.load('helpers').helper(1)"),
+        "import importlib\nfrom typing import Any\ndef load(name):\n    return importlib.import_module(name)\n",
+        "load: Any = load",
+    ),
+    "what a package offers": consuming(
+        PLAIN.format(call="len(entry_points(group='shop'))"), "from importlib.metadata import entry_points\n"
+    ),
 }
 
 
@@ -394,7 +414,8 @@ def test_a_module_that_nobody_can_foresee_is_refused_until_it_is_vouched_for(
 ) -> None:
     steps = versions.load(text, helpers=HELPERS)
     with pytest.raises(
-        UnkeyableValue, match=r"'Work': steps\.(Work\.consume_work|load) takes a module.*extra_cache_key"
+        UnkeyableValue,
+        match=r"'Work': (steps\.(Work\.consume_work|load)|importlib\.import_module) takes a module.*extra_cache_key",
     ):
         steps.Work(cache_dir=folder).get_cache_key(steps.Number(value=1))
     assert steps.Work(cache_dir=folder, cache_code=False).get_cache_key(steps.Number(value=1))
