@@ -49,6 +49,8 @@ def _encoder(kind: type) -> Encoder:
         return _told
     if all(callable(getattr(kind, name, None)) for name in ("identity", "settings", "ask")):
         return _language_model
+    if stand_in(kind) is not None:  # also of some that are times, or act as mappings
+        return _known
     for base, encoder in _CONTAINERS:
         if issubclass(kind, base):
             return encoder
@@ -56,8 +58,6 @@ def _encoder(kind: type) -> Encoder:
         return _dataclass
     if module_of(kind).partition(".")[0] == "numpy" and hasattr(kind, "dtype"):
         return _array
-    if stand_in(kind) is not None:
-        return _known
     if module_of(kind) in ("types", "typing"):
         return _annotation
     return _other

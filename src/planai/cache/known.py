@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from planai.cache.memo import per_class
+from planai.cache.tables import OF_PANDAS
+from planai.cache.words import annotations_of
 
 
 def _owner(function: Any) -> Any:
@@ -51,6 +53,12 @@ def _universal(function: Any) -> Any:
     return (function.nin, function.nout, gc.get_referents(function)) if named is NotImplemented else named
 
 
+def _validated(call: Any) -> Any:
+    """Return what `pydantic.validate_call` validates, by what; besides, it keeps all that the module has."""
+    function = call.function
+    return (function, annotations_of(function), call.validate_return, call.config_wrapper.config_dict)
+
+
 _KNOWN: dict[str, Callable[[Any], Any]] = {
     "_blake2:blake2b": _hashed,
     "_blake2:blake2s": _hashed,
@@ -60,6 +68,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "_operator:attrgetter": lambda value: value.__reduce__(),
     "_operator:itemgetter": lambda value: value.__reduce__(),
     "_operator:methodcaller": lambda value: value.__reduce__(),
+    "_wrappers:ObjectProxy": gc.get_referents,  # of wrapt, which says that it is what it wraps
     "_struct:Struct": lambda value: value.format,
     "argparse:Namespace": vars,
     "array:array": lambda value: (value.typecode, value.tobytes()),
@@ -73,6 +82,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "builtins:method_descriptor": _described,
     "builtins:slice": lambda value: (value.start, value.stop, value.step),
     "builtins:wrapper_descriptor": _described,
+    "cachetools:Cache": lambda value: (value.maxsize, getattr(value, "ttl", None), list(value.items())),
     "collections:deque": lambda value: (list(value), value.maxlen),
     "datetime:timezone": lambda value: (value.utcoffset(None), value.tzname(None)),
     "fractions:Fraction": lambda value: (value.numerator, value.denominator),
@@ -85,6 +95,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "operator:attrgetter": lambda value: value.__reduce__(),
     "operator:itemgetter": lambda value: value.__reduce__(),
     "operator:methodcaller": lambda value: value.__reduce__(),
+    "pydantic._internal._validate_call:ValidateCallWrapper": _validated,
     "pydantic.networks:_BaseMultiHostUrl": str,
     "pydantic.networks:_BaseUrl": str,
     "pydantic_core._pydantic_core:MultiHostUrl": str,
@@ -96,6 +107,7 @@ _KNOWN: dict[str, Callable[[Any], Any]] = {
     "typing:TypeVar": lambda value: (value.__name__, value.__bound__, value.__constraints__),
     "typing:_SpecialForm": repr,
     "weakref:ReferenceType": lambda value: value(),
+    **OF_PANDAS,
     "zoneinfo:ZoneInfo": lambda value: NotImplemented if value.key is None else value.key,
 }
 

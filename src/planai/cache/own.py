@@ -55,7 +55,7 @@ class Own:
 
     def _is_foreign_wrapper(self, value: Any) -> bool:
         """Tell whether what wraps a function is not the user's own: such as lru_cache, or a retry decorator."""
-        if isinstance(value, types.FunctionType):
+        if issubclass(type(value), types.FunctionType):  # else one that only says so, as wrapt's do
             return hasattr(value, "__wrapped__") and not hasattr(value, "registry") and not self.holds(value)
         return type(value).__module__ == "functools" and hasattr(value, "__wrapped__")
 

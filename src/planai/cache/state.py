@@ -38,6 +38,7 @@ _MACHINES = frozenset(
     }
 )
 _ESSENCE: dict[str, tuple[str, ...]] = {
+    "cachetools._cached:_WrapperBase": ("__wrapped__", "cache_key"),
     "functools:singledispatchmethod": ("func", "dispatcher"),
     "jinja2.environment:Environment": (
         *("autoescape", "block_end_string", "block_start_string", "comment_end_string", "comment_start_string"),
@@ -49,6 +50,11 @@ _ESSENCE: dict[str, tuple[str, ...]] = {
     "pydantic.type_adapter:TypeAdapter": ("_type", "_config"),
 }
 """What decides of objects that also hold what their use fills, such as templates that were loaded."""
+
+
+_COPYING = ("__reduce__", "__reduce_ex__", "__getstate__")
+_UNCOPIED = frozenset({"numpy", "planai", "pydantic", "pydantic_core"})
+"""Of these, what counts is known by name; what else numpy copies are generators of random numbers."""
 
 
 def state_of(value: Any) -> dict[str, Any] | None:
@@ -68,8 +74,8 @@ def state_of(value: Any) -> dict[str, Any] | None:
         return {name: getattr(value, name, None) for name in essence}
     lazy = lazy_names(kind)
     state = {name: item for name, item in _attributes(value) if name not in lazy}
-    if not state and _is_of_python(kind):
-        state = _reduced(value)
+    if _is_copied_by_c(kind) or (not state and _is_of_python(kind)):
+        state |= _reduced(value)
     return dict(sorted(state.items()))
 
 
@@ -94,6 +100,20 @@ def _has_none(kind: type) -> bool:
     if package in _MACHINES:
         return True
     return _is_of_python(kind) and hasattr(kind, "__next__")
+
+
+@per_class
+def _is_copied_by_c(kind: type) -> bool:
+    """Tell whether a class of a package that is written in another language says how its objects are to be copied.
+
+    They may have no attributes that Python could see: without this, two of them would be alike.
+    """
+    for base in kind.__mro__:
+        if not _is_of_python(base) and module_of(base).partition(".")[0] not in _UNCOPIED:
+            told = [vars(base)[name] for name in _COPYING if name in vars(base)]
+            if told:
+                return not any(isinstance(item, types.FunctionType) for item in told)
+    return False
 
 
 def _is_of_python(kind: type) -> bool:
@@ -135,7 +155,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _reduced(value: Any) -> dict[str, Any]:
-    """Return what Python's own types, written in C, say of themselves; nobody else's code is asked."""
+    """Return what types that are written in C say of themselves; no code written in Python is asked."""
     try:
         reduced = value.__reduce_ex__(4)
     except Exception:  # noqa: BLE001 - whoever cannot be copied has no state to be had

@@ -296,6 +296,17 @@ OBJECTS: dict[str, str] = {
         "    def size(self):\n        self.calls += 1\n        return self.memo.setdefault(0, FIGURE)\n"
         "MADE = Made()\n",
     ),
+    "what a function takes that is validated": consuming(
+        PLAIN.format(call="size('1')"),
+        "from typing import Annotated\nfrom pydantic import AfterValidator, validate_call\n"
+        "def scaled(value):\n    return value * FIGURE\n"
+        "@validate_call\ndef size(value: Annotated[int, AfterValidator(scaled)]):\n    return value\n",
+    ),
+    "how a function is validated": consuming(
+        LABEL.format(call="told('a')"),
+        "from pydantic import validate_call\n"
+        "@validate_call(config={'str_to_upper': FIGURE == 2})\ndef told(value: str):\n    return value\n",
+    ),
     "a method that asks for the class of its object": consuming(
         PLAIN.format(call="CLIENT.size()"),
         "class Client:\n    step = FIGURE\n    def size(self):\n        return self.__class__.step\n"
@@ -312,5 +323,127 @@ def test_what_an_object_holds_counts(versions: Versions, folder: Path, text: str
         result = run(steps.Work(cache_dir=folder), steps.Number(value=1))
         seen.append((repr(result.outputs), figures(result)))
     (one, *_), (other, *_), (again, *_) = seen
+    assert one == again != other
+    assert [found for _, found in seen] == [(0, 1), (0, 1), (1, 0)]
+
+
+def test_what_is_beside_a_validated_function_does_not_count(versions: Versions, folder: Path) -> None:
+    text = consuming(
+        PLAIN.format(call="size('1')"),
+        "from pydantic import validate_call\n@validate_call\ndef size(value: int):\n    return value\nOTHER = FIGURE\n",
+    )
+    hits = []
+    for figure in ("1", "2"):
+        steps = versions.load(text.replace("FIGURE", figure))
+        hits.append(figures(run(steps.Work(cache_dir=folder), steps.Number(value=1))))
+    assert hits == [(0, 1), (1, 0)]
+
+
+# ---- objects of packages that are not in everybody's environment
+
+FRAME = "import pandas\nTABLE = pandas.DataFrame({'a': [FIGURE, 5], 'b': ['x', None]})\n"
+WRAPPED = """
+import wrapt
+@wrapt.decorator
+def more(wrapped, instance, args, kwargs):
+    return wrapped(*args, **kwargs) * FIGURE
+"""
+KEPT = "import cachetools\n@cachetools.cached(cachetools.TTLCache(10, 10){key})\ndef size(value):\n    return value"
+
+OF_PACKAGES: dict[str, tuple[str, str]] = {
+    "what is written in C and says how it is copied": (
+        "pandas",
+        consuming(PLAIN.format(call="STEP.n"), "from pandas.tseries.offsets import Hour\nSTEP = Hour(FIGURE)\n"),
+    ),
+    "a table": ("pandas", consuming(PLAIN.format(call="TABLE['a'].sum()"), FRAME)),
+    "a table that is used": (
+        "pandas",
+        consuming("TABLE.a; TABLE.describe(); TABLE.index.is_unique\n" + PLAIN.format(call="TABLE['a'].max()"), FRAME)
+        .replace("5]", "FIGURE]")
+        .replace("max()", "max() + len(TABLE.groupby('a').sum())"),
+    ),
+    "what groups a table": (
+        "pandas",
+        consuming(PLAIN.format(call="GROUPS.sum().sum()"), FRAME + "GROUPS = TABLE.groupby('b')['a']\n"),
+    ),
+    "the rows of a table": (
+        "pandas",
+        consuming(
+            LABEL.format(call="str(ROWS)"), "import pandas\nROWS = pandas.period_range('2020-01', periods=FIGURE)\n"
+        ),
+    ),
+    "the name of a series": (
+        "pandas",
+        consuming(LABEL.format(call="SERIES.name"), "import pandas\nSERIES = pandas.Series([1], name='FIGURE')\n"),
+    ),
+    "the categories of a series": (
+        "pandas",
+        consuming(
+            PLAIN.format(call="len(SERIES.cat.categories)"),
+            "import pandas\nSERIES = pandas.Series(pandas.Categorical(['a'], ['a', 'b', 'c'][:FIGURE]))\n",
+        ),
+    ),
+    "a time to the nanosecond": (
+        "pandas",
+        consuming(PLAIN.format(call="TIME.nanosecond"), "import pandas\nTIME = pandas.Timestamp(FIGURE)\n"),
+    ),
+    "a decorator of wrapt": (
+        "wrapt",
+        consuming(PLAIN.format(call="size()"), WRAPPED + "@more\ndef size():\n    return 3\n"),
+    ),
+    "a decorator of wrapt on a function from elsewhere": (
+        "wrapt",
+        consuming(PLAIN.format(call="size(['x'])"), "import statistics\n" + WRAPPED + "size = more(len)\n"),
+    ),
+    "a function that keeps its answers": (
+        "cachetools",
+        consuming(PLAIN.format(call="size(3)"), KEPT.format(key="") + " * FIGURE\n"),
+    ),
+    "the keys of a function that keeps its answers": (
+        "cachetools",
+        consuming(
+            PLAIN.format(call="size(2) + size(3)"), KEPT.format(key=", key=lambda value: value // FIGURE") + "\n"
+        ),
+    ),
+    "answers that are kept for some time": (
+        "cachetools",
+        consuming(
+            "KEPT.setdefault(task.value, FIGURE)\n" + PLAIN.format(call="KEPT[task.value]"),
+            "import cachetools\nKEPT = cachetools.TTLCache(10, 1000)\n",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("package", "text"), OF_PACKAGES.values(), ids=OF_PACKAGES)
+def test_what_an_object_of_a_package_holds_counts(versions: Versions, folder: Path, package: str, text: str) -> None:
+    pytest.importorskip(package)
+    test_what_an_object_holds_counts(versions, folder, text)
+
+
+PANDAS: dict[str, str] = {
+    "a table": "(pandas.DataFrame({'a': [1, FIGURE]}))",
+    "a series": "(pandas.Series([1, None, FIGURE], dtype='Int64'))",
+    "an index of several levels": "(pandas.MultiIndex.from_tuples([('a', FIGURE)]))",
+    "times": "(pandas.date_range('2020-01-0FIGURE', periods=2, tz='Asia/Tokyo'))",
+    "a time": "(pandas.Timestamp(FIGURE))",
+    "an interval": "(pandas.Interval(0, FIGURE))",
+    "what is missing": "([pandas.NA, pandas.NaT, FIGURE])",
+}
+
+
+@pytest.mark.parametrize("held", PANDAS.values(), ids=PANDAS)
+def test_what_a_task_holds_of_pandas_decides(versions: Versions, folder: Path, held: str) -> None:
+    pytest.importorskip("pandas")
+    text = consuming(
+        LABEL.format(call="repr(task.held) + str(getattr(task.held, 'nanosecond', ''))"),
+        "import pandas\nfrom typing import Any\nclass Number(Task):\n    held: Any\n",
+    )
+    steps, seen = versions.load(text), []
+    for figure in ("1", "2", "1"):
+        task = eval(f"steps.Number(held={held.replace('FIGURE', figure)})", {**vars(steps), "steps": steps})
+        result = run(steps.Work(cache_dir=folder), task)
+        seen.append((only(result).label, figures(result)))
+    (one, _), (other, _), (again, _) = seen
     assert one == again != other
     assert [found for _, found in seen] == [(0, 1), (0, 1), (1, 0)]

@@ -50,6 +50,7 @@ PITFALLS: dict[int, list[str]] = {
         f"{WORKER}::test_a_value_without_identity_is_refused_with_its_place",
         f"{VALUES}::test_what_a_worker_holds_decides_whatever_its_class_is",
         f"{VALUES}::test_common_types_of_fields_have_an_identity",
+        f"{AROUND}::test_what_a_task_holds_of_pandas_decides",
     ],
     5: [
         f"{KEYS}::test_processes_with_other_hash_seeds_and_orders_share_an_answer",
@@ -121,6 +122,8 @@ PITFALLS: dict[int, list[str]] = {
         f"{AROUND}::test_the_order_of_definitions_counts_where_it_is_asked_for",
         f"{AROUND}::test_the_order_of_definitions_does_not_count_where_nobody_asks",
         f"{AROUND}::test_what_an_object_holds_counts",
+        f"{AROUND}::test_what_an_object_of_a_package_holds_counts",
+        f"{AROUND}::test_what_is_beside_a_validated_function_does_not_count",
     ],
     13: [
         f"{CODE}::test_an_edit_is_computed_again_and_taking_it_back_is_a_hit",
