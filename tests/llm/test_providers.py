@@ -233,6 +233,16 @@ def test_a_stream_that_ends_in_mid_answer_says_so(server: OpenAIServer, dialect:
         dialect.make(server).ask(HELLO, lambda _: None)
 
 
+def test_a_stream_that_a_client_asks_for_by_itself_may_end_in_mid_answer_too(server: OpenAIServer) -> None:
+    dialect = next(one for one in DIALECTS if one.name == "anthropic")
+    whole = dialect.text("Hello! " * 100)
+    events = whole.events.decode().split("\n\n")
+    half = "".join(f"{event}\n\n" for event in events[: len(events) // 2 + 1]).encode()
+    server.script(replace(whole, events=half), dialect.text("now"))
+    assert dialect.make(server, max_retries=1).ask(HELLO).text == "now"
+    assert server.seen[0].body["stream"]
+
+
 def test_a_connection_that_is_cut_is_made_again(server: OpenAIServer, dialect: Dialect) -> None:
     server.script(replace(dialect.text("Hello! " * 100), cut=True), dialect.text("now"))
     assert dialect.make(server, max_retries=1).ask(HELLO).text == "now"

@@ -340,6 +340,8 @@ ENDS: dict[str, tuple[Reply, str]] = {
     "length": (completion('{"name": "Par', "length"), "cut off by its token limit after 7 tokens: raise max_tokens"),
     "gateway": (completion('{"name": "Par', "max_tokens"), "cut off by its token limit after 7 tokens"),
     "error": (completion("{}", "error"), "ended with an error"),
+    "abort": (completion("{}", "abort"), "ended with an error"),
+    "other": (completion("{}", "OTHER"), "ended with an error"),
     "safety": (completion("{}", "SAFETY"), "refused to answer: its content filter"),
     "refusal": (completion(None, refusal="I can't help with that."), "refused to answer: I can't help with that."),
     "filter": (completion("", "content_filter"), "refused to answer: its content filter"),

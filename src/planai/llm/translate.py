@@ -37,6 +37,9 @@ _REASONS = {
     "safety": "content_filter",
     "refusal": "content_filter",
     "blocked": "content_filter",
+    "abort": "error",
+    "aborted": "error",
+    "other": "error",
 }
 """What servers say in place of what their protocol has: gateways pass on the words of others."""
 
@@ -45,6 +48,9 @@ KEPT = "kept by planai"
 
 _SAYING_WHY = ("anthropic", "google")
 """Providers that say nothing besides at the end of a stream, but there why it ends."""
+
+_STREAMING = "anthropic"
+"""The provider whose client asks for a stream where an answer may be long, whoever wants one."""
 
 
 def history_of(messages: Sequence[Message]) -> list[ModelMessage]:
@@ -90,12 +96,19 @@ def _knows_schemas(model: Model, *, with_tools: bool) -> bool:
     return bool(model.profile.get("supports_json_schema_output", False))
 
 
-def was_cut(response: ModelResponse) -> bool:
-    """Tell whether a stream has ended before the server said why: then its connection was closed in mid-answer."""
-    details = response.provider_details or {}
+def was_cut(response: ModelResponse, *, streamed: bool = True) -> bool:
+    """Tell whether a stream has ended before the server said why: then its connection was closed in mid-answer.
+
+    Args:
+        response: what came.
+        streamed: whether it was asked for as a stream; a client may do that by itself where an answer may be long.
+    """
+    details, provider = response.provider_details or {}, response.provider_name or ""
     if details.get("finish_reason") or response.finish_reason not in (None, "stop"):
         return False
-    return bool(details) or (response.provider_name or "").startswith(_SAYING_WHY)
+    if not streamed:
+        return response.finish_reason is None and provider.startswith(_STREAMING)
+    return bool(details) or provider.startswith(_SAYING_WHY)
 
 
 def reason_of(response: ModelResponse) -> str | None:
@@ -121,7 +134,7 @@ def answer_of(
         UnexpectedModelBehavior: it said nothing, and was not done either.
     """
     parts = response.parts
-    if not parts and response.finish_reason is None:
+    if not parts and reason_of(response) is None:
         raise UnexpectedModelBehavior("there is neither an answer in it, nor a reason why there is none")
     at_first = (response.metadata or {}).get(KEPT)
     if at_first is not None:  # the usage is that of now: nothing

@@ -203,7 +203,8 @@ async def _asked(
 ) -> ModelResponse:
     messages, settings, parameters = _in_its_words(bound, model, request)
     if on_chunk is None:
-        return await model_request(bound, messages, model_settings=settings, model_request_parameters=parameters)
+        said = await model_request(bound, messages, model_settings=settings, model_request_parameters=parameters)
+        return _whole(said, model, streamed=False)
     stream = model_request_stream(bound, messages, model_settings=settings, model_request_parameters=parameters)
     async with stream as response:
         async for event in response:
@@ -212,7 +213,12 @@ async def _asked(
                     on_chunk(text)
                 case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
                     on_chunk(text)
-    if was_cut(said := response.get()):
+    return _whole(response.get(), model, streamed=True)
+
+
+def _whole(said: ModelResponse, model: Described, *, streamed: bool) -> ModelResponse:
+    """Return what was said, or raise that its connection was closed in mid-answer."""
+    if was_cut(said, streamed=streamed):
         raise ModelConnectionError(model.model_name, "the stream ended before the server said why", phase="read")
     return said
 
