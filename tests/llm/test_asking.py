@@ -108,6 +108,7 @@ def test_calling_tools_comes_to_an_end() -> None:
     assert text.startswith("InvalidAnswer")
     assert "still calls tools after 2 rounds" in text
     assert len(llm.requests) == 3
+    assert len(used) == 2
 
 
 def test_a_call_of_a_tool_that_nobody_offered_is_no_answer() -> None:

@@ -326,6 +326,13 @@ def test_a_choice_that_is_null_is_garbage(server: OpenAIServer) -> None:
     assert why(server, garbage(json.dumps({**WHOLE, "choices": [None]})))
 
 
+def test_what_is_not_there_names_the_model_and_the_address(server: OpenAIServer) -> None:
+    text = why(server, failure(404))
+    assert f"{server.url} has no 'm' of" in text
+    assert "model_name" in text
+    assert "/v1" in text
+
+
 def test_garbage_names_the_address(server: OpenAIServer) -> None:
     assert server.url in why(server, garbage("<html></html>", "text/html"))
 

@@ -117,11 +117,13 @@ class Conversation(Generic[T]):
             CacheMiss: in the mode ``replay``, nothing is kept of any of them.
         """
         by_name = {tool.name: tool for tool in self.tools}
-        for _ in range(1 + self.tool_rounds):
+        for left in range(self.tool_rounds, -1, -1):
             llm, request, outcome = yield from self._round(request)
             calls = request.messages[-1].calls
             if not calls:
                 return outcome.value  # type: ignore[return-value]  # of an answer that has no problem
+            if not left:  # and nobody would be told what tools give
+                break
             results = []
             for call in calls:
                 text = yield from run_tool(by_name, call)

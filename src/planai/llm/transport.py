@@ -267,6 +267,11 @@ def _explained(error: Exception, model: Described) -> str:
             return f"{who} refuses the key: look at {' or '.join(model.variables())}, or pass api_key {cause}"
         case UserError():
             return f"{who} cannot be asked in this way {cause}"
+        case ModelHTTPError(status_code=404):
+            return (
+                f"{where} has no {who}: pass another model_name, or, where it speaks OpenAI's protocol, a base_url "
+                f"up to and with /v1 {cause}"
+            )
         case ModelAPIError() if type(error) is not ModelAPIError:
             return f"{who} at {where} answered with an error {cause}"
     return (
