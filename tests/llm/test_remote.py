@@ -96,6 +96,14 @@ def test_a_setting_that_is_left_out_is_absent(server: OpenAIServer) -> None:
     assert set(server.seen[0].body) == {"model", "stream", "messages", "response_format"}
 
 
+@pytest.mark.parametrize("name", ["num_ctx", "top_P", "max_completion_tokens", "extra_query"])
+def test_a_setting_that_is_none_is_refused(server: OpenAIServer, name: str) -> None:
+    result = run_inline(Describe(llm=openai(server), model_settings={name: 1}), Place(name="Paris"))
+    assert f"there is no setting {name}" in str(result.failures[0].error)
+    assert "extra_body" in str(result.failures[0].error)
+    assert server.seen == []
+
+
 def test_the_workers_temperature_goes_before_the_models(server: OpenAIServer) -> None:
     server.script(answer(name="Paris", people=2))
     run_inline(Describe(llm=openai(server, temperature=1.5), temperature=0), Place(name="Paris"))
@@ -206,8 +214,6 @@ def test_a_server_that_echoes_a_header_does_not_make_us_show_it(server: OpenAISe
 @pytest.mark.parametrize(
     "settings",
     [
-        {"extra_query": {"api-key": "se/cret+1", "version": "2026"}},
-        {"extra_query": {"sig": "se/cret+1"}},
         {"extra_body": {"account": [{"password": "se/cret+1"}]}},
         {"extra_body": {"authorization": {"scheme": "own", "value": "se/cret+1"}}},
         {"extra_headers": {"X-Auth": "se/cret+1"}},

@@ -97,6 +97,21 @@ def test_a_header_with_a_secret_or_of_no_effect_does_not(name: str) -> None:
     assert key(one) == key(other) == key(told(settings=with_header("X-Always", "b")))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"openrouter_cache_instructions": True},
+        {"openai_prompt_cache_options": {"ttl": "30m"}},
+        {"google_cloud_service_tier": "pt_only"},
+        {"extra_body": {"keep_alive": -1, "stream_options": {"include_usage": True}}},
+        {"extra_body": {"prompt_cache_key": "mine", "store": False}},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_a_setting_that_changes_no_answer_does_not(settings: dict[str, Any]) -> None:
+    assert key(told(settings=settings)) == key(told())
+
+
 def test_a_secret_in_an_address_does_not_but_the_rest_of_it_does() -> None:
     keys = [key(told(settings={"extra_query": {"version": one, "sig": two}})) for one, two in ("ab", "ac", "bb")]
     assert keys[0] == keys[1] != keys[2]

@@ -18,25 +18,41 @@ from planai.llm.secrets import QUERY_SECRET, SECRET, SECRET_HEADER
 _IDLE = frozenset(
     {
         "anthropic_cache",
+        "anthropic_cache_diagnostics",
         "anthropic_cache_instructions",
         "anthropic_cache_messages",
         "anthropic_cache_tool_definitions",
         "anthropic_metadata",
         "anthropic_service_tier",
         "api_key",
+        "bedrock_cache_instructions",
+        "bedrock_cache_messages",
+        "bedrock_cache_tool_definitions",
+        "bedrock_request_metadata",
+        "bedrock_service_tier",
         "cache",
         "first_event_timeout",
+        "google_cloud_service_tier",
         "google_labels",
         "google_service_tier",
         "max_retries",
         "metadata",
+        "openai_background",
+        "openai_cache_instructions",
+        "openai_continuous_usage_stats",
         "openai_metadata",
+        "openai_prompt_cache_diagnostics",
         "openai_prompt_cache_key",
+        "openai_prompt_cache_options",
         "openai_prompt_cache_retention",
         "openai_safety_identifier",
         "openai_service_tier",
         "openai_store",
         "openai_user",
+        "openrouter_cache_instructions",
+        "openrouter_cache_messages",
+        "openrouter_cache_tool_definitions",
+        "openrouter_usage",
         "request_timeout",
         "retry_delay",
         "service_tier",
@@ -45,6 +61,17 @@ _IDLE = frozenset(
     }
 )
 """Settings that change when, at what price or on whose account a model answers, but not what it says."""
+
+_IDLE_IN_BODY = _IDLE | {
+    "keep_alive",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "stream_options",
+}
+"""The same by the names that they have on the wires, where they are sent as they are."""
 
 _BODY = "extra_body"
 _QUERY = "extra_query"
@@ -86,7 +113,7 @@ def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {name: value for name, value in settings.items() if name not in _IDLE and not isinstance(value, RunLimit)}
     if isinstance(found.get(_BODY), Mapping):
-        body = {name: value for name, value in found.pop(_BODY).items() if name not in _IDLE}
+        body = {name: value for name, value in found.pop(_BODY).items() if name not in _IDLE_IN_BODY}
         told = _without_secrets(body)
         found |= {_BODY: told} if told else {}
     if isinstance(found.get(_QUERY), Mapping):

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, cast
@@ -56,6 +56,9 @@ _GIVEN_UP = frozenset({408, 499, 504, 524})
 """Of a gateway that waits no longer for who may answer all the same."""
 
 _NEVER_REACHED = ("connect", "pool")
+_OF_PROVIDERS = ("anthropic_", "google_", "openai_", "openrouter_")
+"""How settings begin that only one provider has."""
+
 _CACHING = frozenset({"anthropic", "bedrock"})
 _bound: weakref.WeakKeyDictionary[Described, tuple[LoopThread, Model]] = weakref.WeakKeyDictionary()
 
@@ -226,9 +229,22 @@ def _whole(said: ModelResponse, model: Described, *, streamed: bool) -> ModelRes
 def _in_its_words(
     bound: Model, model: Described, request: Request
 ) -> tuple[list[ModelMessage], ModelSettings, ModelRequestParameters]:
-    settings = cast("ModelSettings", {**_caching(model, request), **model.sent(), **request.settings})
+    given = {**model.sent(), **request.settings}
+    if isinstance(model, RemoteModel):
+        _require_known(given)
+    settings = cast("ModelSettings", {**_caching(model, request), **given})
     parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
     return history_of(request.messages), settings, parameters
+
+
+def _require_known(settings: Mapping[str, Any]) -> None:
+    """Make sure that each setting is one: pydantic-ai leaves others out without a word."""
+    unknown = [name for name in settings.keys() - ModelSettings.__annotations__ if not name.startswith(_OF_PROVIDERS)]
+    if unknown:
+        raise UserError(
+            f"there is no setting {', '.join(sorted(unknown))}: what a server is to get as it is goes into extra_body, "
+            "as in model_settings={'extra_body': {...}}"
+        )
 
 
 def _caching(model: Described, request: Request) -> dict[str, Any]:
