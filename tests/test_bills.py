@@ -537,6 +537,15 @@ def test_what_a_provider_is_to_keep_costs_more_at_first(server: OpenAIServer) ->
     assert costs == [round(Decimal(tokens * per + 50) / 10**6, 4) for per in (Decimal("1.25"), 2)]
 
 
+def test_a_run_that_ends_for_want_of_max_tokens_says_so(server: OpenAIServer) -> None:
+    def remark(**settings: Any) -> str:
+        worker = Plain(llm=model(server, prices=PRICES, **settings))
+        return str(run_with_limit(worker, Document(text="a"), 0).remarks[0])
+
+    assert "set max_tokens" in remark()
+    assert "set max_tokens" not in remark(max_tokens=10)
+
+
 @pytest.mark.parametrize("body", [{"n": 10}, {"guided_json": "x" * 1000}])
 def test_what_is_sent_as_it_is_counts(server: OpenAIServer, body: dict[str, Any]) -> None:
     worker = Plain(llm=model(server, prices={"input": 1_000_000, "output": 1_000_000}, max_tokens=100))

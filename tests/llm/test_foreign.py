@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 from pydantic_ai import ModelResponse, TextPart, ThinkingPart, ToolCallPart
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -107,6 +109,18 @@ def test_a_model_object_may_have_others_within_which_count_with_their_settings(t
 def test_a_model_object_is_asked_again_as_any_other(tmp_path: Path) -> None:
     busy = ModelHTTPError(429, "function", headers={"retry-after": "0"})
     assert run(Analyze(llm=model(busy, '{"insight": "x"}'), cache_dir=tmp_path)).outputs == [Analysis(insight="x")]
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: FallbackModel(one, model())], ids=["one", "several"])
+def test_the_client_of_a_model_object_does_not_try_again_by_itself(
+    server: OpenAIServer, wrap: Callable[[Model], Model]
+) -> None:
+    server.fallback = lambda _: failure(500, retry_after="0")
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    own = OpenAIChatModel("m", provider=OpenAIProvider(base_url=server.url, api_key="sk-none", http_client=http))
+    with pytest.raises(ModelUnavailable):
+        ForeignModel(wrap(own), max_retries=0).ask(HELLO)
+    assert len(server.seen) == 1
 
 
 def test_a_cached_model_may_be_a_workers_model(tmp_path: Path) -> None:

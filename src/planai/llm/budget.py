@@ -135,6 +135,8 @@ class Budget:
         model = llm.model_name
         known = terms._replace(dollars=self._bills.reckoned(terms.dollars, model))
         tokens = f"reckoned at {terms.tokens_in} + {terms.tokens_out} tokens at most"
+        if isinstance(terms.request.settings.get("max_tokens"), RunLimit):
+            tokens += " (set max_tokens where answers are shorter)"
         if known.dollars > terms.dollars:
             tokens += ", of which one has cost more than was reckoned"
         return known if self._bills.reserve(known.dollars, f"the next answer of {model!r}, {tokens},", model) else None

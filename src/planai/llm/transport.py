@@ -31,7 +31,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from planai.call import current_activation
 from planai.errors import ModelError, ModelUnavailable
 from planai.llm.client import Answer, MayTryAgain, OnChunk, Request
-from planai.llm.foreign import ForeignModel
+from planai.llm.foreign import ForeignModel, single_models
 from planai.llm.loop import LoopThread, run, running_loop_thread, start, with_chunks
 from planai.llm.providers import build
 from planai.llm.remote import RemoteModel
@@ -232,9 +232,15 @@ def _in_its_words(
     given = {**model.sent(), **request.settings}
     if isinstance(model, RemoteModel):
         _require_known(given)
-    settings = cast("ModelSettings", {**_caching(model, request), **given})
+    settings = cast("ModelSettings", {**_caching(model, request), **_once(bound), **given})
     parameters = parameters_of(request, bound, follows_schemas=model.structured_outputs)
     return history_of(request.messages), settings, parameters
+
+
+def _once(bound: Model) -> dict[str, Any]:
+    """Let no client of a user's own try again unseen, which may be charged for: who asks does, for all in one way."""
+    clients = (getattr(one, "client", None) for one in single_models(bound))
+    return {"max_retries": 0} if any(getattr(client, "max_retries", 0) for client in clients) else {}
 
 
 def _require_known(settings: Mapping[str, Any]) -> None:
