@@ -38,9 +38,10 @@ class City(BaseModel):
     name: str
 
 
-def wrapped(server: OpenAIServer, name: str = "gpt-4o") -> Model:
+def wrapped(server: OpenAIServer, name: str = "gpt-4o", url: str = "") -> Model:
     http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))  # which leaves no connection open
-    return OpenAIChatModel(name, provider=OpenAIProvider(base_url=server.url, api_key="sk-none", http_client=http))
+    provider = OpenAIProvider(base_url=url or server.url, api_key="sk-none", http_client=http)
+    return OpenAIChatModel(name, provider=provider)
 
 
 @pytest.fixture
@@ -358,3 +359,12 @@ def test_answers_are_kept_as_readable_text(tmp_path: Path) -> None:
     (file,) = tmp_path.rglob("*.json")
     assert '"content": "The capital of France?"' in file.read_text()
     assert '"content": "Paris"' in file.read_text()
+
+
+def test_no_password_of_an_address_is_kept_or_tells_requests_apart(server: OpenAIServer, tmp_path: Path) -> None:
+    for password in ("hushhush", "quietquiet"):
+        url = server.url.replace("://", f"://me:{password}@")
+        assert ask(CachedModel(wrapped(server, url=url), FixtureStore(tmp_path))) == "answer 1"
+    (file,) = tmp_path.rglob("*.json")
+    assert "127.0.0.1" in file.read_text()
+    assert "hushhush" not in file.read_text()

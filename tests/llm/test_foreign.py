@@ -14,10 +14,11 @@ from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from llm.openai_server import OpenAIServer, failure
+from llm.dialects import OpenAIResponses
+from llm.openai_server import OpenAIServer, Reply, failure
 from llm.workers import Analysis, Analyze, Document
 from planai import CachedLLMTaskWorker, llm_from_config, tool
 from planai.cache.about import QUARANTINE
@@ -144,6 +145,23 @@ def test_the_key_of_a_model_object_is_not_shown(server: OpenAIServer) -> None:
     provider = OpenAIProvider(base_url=server.url, api_key="sk-foreign-0123", http_client=http)
     with pytest.raises(ModelUnavailable, match=r"bad key \*\*\*"):
         ForeignModel(OpenAIChatModel("m", provider=provider), max_retries=0).ask(HELLO)
+
+
+def test_the_password_in_the_address_of_a_model_object_is_kept_nowhere(server: OpenAIServer, tmp_path: Path) -> None:
+    url = server.url.replace("://", "://me:hushhush@")
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    provider = OpenAIProvider(base_url=url, api_key="sk-none", http_client=http)
+    thinking = OpenAIResponses()
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    first = thinking.answer("", [("c1", "look_up", {"word": "a"})])
+    first["output"].insert(0, thought)
+    server.script(Reply(json.dumps(first).encode()), thinking.text('{"insight": "x"}'))
+    own = OpenAIResponsesModel("gpt-5", provider=provider)
+    assert run(Analyze(llm=own, tools=[look_up], cache_store=FixtureStore(tmp_path))).ok
+    kept = "".join(file.read_text() for file in tmp_path.rglob("*.json"))
+    assert "127.0.0.1" in kept
+    assert "Hm." in kept
+    assert "hushhush" not in kept
 
 
 def test_a_name_counts_with_the_address_that_a_variable_gives(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
 from planai.llm.request_key import Asked, deciding, in_order, whose
 from planai.llm.responses import Room, open_room
-from planai.llm.translate import KEPT, answer_of, reason_of, was_cut
+from planai.llm.translate import KEPT, answer_of, reason_of, was_cut, written
 
 _FORMAT = "pydantic-ai 1"
 _COMPARED = 200
@@ -271,7 +271,7 @@ class CachedModel(WrapperModel):
             return
         if reason_of(response) in _NOT_DONE:
             return
-        (said,) = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
+        (said,) = json.loads(written(response))
         told = plain(asked[0][-1:])
         name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
         about = About(name, fields=shown(self, self._asked, *asked))

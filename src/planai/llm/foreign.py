@@ -13,6 +13,7 @@ from typing import Any
 from planai.cache.source import CodeIdentity
 from planai.llm.client import Answer, Request
 from planai.llm.request_key import deciding
+from planai.llm.secrets import shown_address
 from planai.llm.transported import Transported
 
 _WHERE = {
@@ -64,12 +65,16 @@ class ForeignModel(Transported):
         return {"provider": self.provider, "model": self.model_name, "base_url": self.url()}
 
     def url(self) -> str | None:
-        """Return where the model is served; None for where its provider does."""
+        """Return where the model is served, without secrets; None for where its provider does."""
+        return ",".join(map(shown_address, self.addresses())) or None
+
+    def addresses(self) -> list[str]:
+        """Return where the model is served, as far as that is known."""
         if not isinstance(self.model, str):
-            return url_of(self.model)
+            return addresses_of(self.model)
         family = self.provider.partition("/")[0].partition("-")[0]
         found = (os.environ.get(name) for name in _WHERE.get(family, (f"{family.upper()}_BASE_URL",)))
-        return ",".join(filter(None, found)) or None
+        return [one for one in found if one]
 
     def settings(self) -> Mapping[str, Any]:
         """Return what changes the answers: also the settings of the model object itself."""
@@ -101,10 +106,15 @@ def single_models(model: Any) -> list[Any]:
     return [one for each in inner for one in single_models(each)] if isinstance(inner, list) else [model]
 
 
-def url_of(model: Any) -> str | None:
-    """Return where a model object is served, as far as it shows it."""
+def addresses_of(model: Any) -> list[str]:
+    """Return where a model object is served, as far as it shows it; where it has several within, all of theirs."""
     urls = [getattr(one, "base_url", None) for one in single_models(model)]
-    return ",".join(str(url or "") for url in urls) if any(urls) else None
+    return [str(url or "") for url in urls] if any(urls) else []
+
+
+def url_of(model: Any) -> str | None:
+    """Return where a model object is served, as far as it shows it, without secrets."""
+    return ",".join(map(shown_address, addresses_of(model))) or None
 
 
 def settings_of(model: Any) -> dict[str, Any]:

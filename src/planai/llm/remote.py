@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from planai.errors import ConfigurationError, ModelUnavailable
+from planai.llm.secrets import shown_address
 from planai.llm.transported import Transported
 
 Api = Literal["chat", "responses"]
@@ -80,7 +81,7 @@ class RemoteModel(Transported):
 
     def identity(self) -> Mapping[str, str | None]:
         """Return provider, model and server."""
-        return {"provider": self.provider, "model": self.model_name, "base_url": self.url()}
+        return {"provider": self.provider, "model": self.model_name, "base_url": shown_address(self.url())}
 
     def url(self) -> str:
         """Return where the model is served; a variable such as OPENAI_BASE_URL counts, too.

@@ -49,6 +49,15 @@ def secrets_in_address(url: str) -> set[str]:
         return set()
 
 
+def shown_address(url: str) -> str:
+    """Return an address with its secrets blotted out, as it may be kept and shown.
+
+    >>> shown_address("https://me:hush@example.org/v1?api-key=abcd&version=2026")
+    'https://me:***@example.org/v1?api-key=***&version=2026'
+    """
+    return without_secrets(url, secrets_in_address(url))
+
+
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return a text with each secret blotted out, also where it is written as in an address or a string.
 

@@ -29,6 +29,7 @@ from pydantic_ai.usage import RequestUsage
 from planai.llm.client import Answer, Image, Message, Request, ToolCall
 from planai.llm.foreign import single_models
 from planai.llm.prices import cost_of_tokens
+from planai.llm.secrets import shown_address
 
 _REASONS = {
     "max_tokens": "length",
@@ -158,7 +159,7 @@ def answer_of(
         calls=calls,
         model=response.model_name or "",
         kept=at_first is not None,
-        native="" if plain or not calls else ModelMessagesTypeAdapter.dump_json([response]).decode(),
+        native="" if plain or not calls else written(response),
     )
 
 
@@ -179,6 +180,13 @@ def _dollars(
         return response.cost().total_price
     except (LookupError, AssertionError, ValueError):
         return price(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens)
+
+
+def written(response: ModelResponse) -> str:
+    """Return what a model said, to be kept: as JSON, without what is a secret in the address that it came from."""
+    url = response.provider_url
+    shown = replace(response, provider_url=None if url is None else shown_address(url))
+    return ModelMessagesTypeAdapter.dump_json([shown]).decode()
 
 
 def spoken(native: str) -> ModelResponse:

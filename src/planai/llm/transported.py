@@ -41,6 +41,10 @@ class Transported(Direct, ABC):
     def url(self) -> str | None:
         """Return where the model is served; None for where its provider does."""
 
+    def addresses(self) -> list[str]:
+        """Return where the model is served as it is, secrets included."""
+        return [self.url() or ""]
+
     @abstractmethod
     def find_key(self) -> str:
         """Return the key to send; it is looked for before the client is loaded."""
@@ -86,7 +90,8 @@ class Transported(Direct, ABC):
         Both where the model has it, and where the request has.
         """
         named = {value for name, value in os.environ.items() if name.endswith(_SECRET_VARIABLES)}
-        found = {word for word in named if len(word) >= _SHORTEST_SECRET} | secrets_in_address(self.url() or "")
+        found = {word for word in named if len(word) >= _SHORTEST_SECRET}
+        found = found.union(*map(secrets_in_address, self.addresses()))
         return found.union(secrets_in(self.settings()), secrets_in(request.settings), filter(None, [self.find_key()]))
 
     def _transport(self) -> Any:
