@@ -537,6 +537,24 @@ def test_what_a_provider_is_to_keep_costs_more_at_first(server: OpenAIServer) ->
     assert costs == [round(Decimal(tokens * per + 50) / 10**6, 4) for per in (Decimal("1.25"), 2)]
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("gpt-5", "service_tier", "priority"),
+        ("gpt-5", "openai_service_tier", "priority"),
+        ("claude-opus-4-6", "anthropic_speed", "fast"),
+    ],
+)
+def test_to_be_answered_sooner_costs_more(name: str, setting: str, value: str) -> None:
+    def cost(**settings: Any) -> Decimal:
+        provider = "anthropic" if name.startswith("claude") else "openai"
+        llm = llm_from_config(provider, name, api_key="k", max_tokens=10, model_settings=settings)
+        remark = str(run_with_limit(Plain(llm=llm, prompt="x" * 9000), Document(text="a"), 0).remarks[0])
+        return Decimal(remark.split("may cost $")[1].split(":", maxsplit=1)[0])
+
+    assert abs(cost(**{setting: value}) / cost() - Decimal("2.5")) < Decimal("0.1")
+
+
 def test_a_run_that_ends_for_want_of_max_tokens_says_so(server: OpenAIServer) -> None:
     def remark(**settings: Any) -> str:
         worker = Plain(llm=model(server, prices=PRICES, **settings))

@@ -44,6 +44,11 @@ _KEEPING = ("anthropic", "bedrock")
 _AN_HOUR = "1h"
 """For how long a provider is to keep how a request begins, by one of the settings of pydantic-ai for that."""
 
+_SPEEDS = ("service_tier", "openai_service_tier", "anthropic_speed", "speed")
+_SOONER = frozenset({"priority", "fast"})
+_FOR_SOONER = Decimal("2.5")
+"""What a token costs at most that is answered sooner, as a multiple of its price: by the list of November 2026."""
+
 
 class Terms(NamedTuple):
     """How a question may be asked.
@@ -122,7 +127,7 @@ class Budget:
                 f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
                 'llm_from_config, as in prices={"input": 0.5, "output": 2.0} per million tokens'
             )
-        return Terms(bounded, dollars, tokens_in, tokens_out)
+        return Terms(bounded, dollars * _for_speed(llm, settings), tokens_in, tokens_out)
 
     def reserve(self, terms: Terms, llm: LLM) -> Terms | None:
         """Set aside what an answer may cost, and return the terms with it; None where that is not possible just now.
@@ -189,6 +194,20 @@ def _most_said(settings: Mapping[str, Any]) -> int:
     body = settings.get("extra_body")
     number = body.get("n") if isinstance(body, Mapping) else None
     return int(settings["max_tokens"]) * (number if isinstance(number, int) else 1)
+
+
+def _for_speed(llm: LLM, settings: Mapping[str, Any]) -> Decimal:
+    """Return by what the prices of the list are to be multiplied; those of one's own are what is paid.
+
+    >>> from planai import llm_from_config
+    >>> _for_speed(llm_from_config("openai", "gpt-5"), {"extra_body": {"service_tier": "priority"}})
+    Decimal('2.5')
+    """
+    if getattr(llm, "prices", None) is not None:
+        return Decimal(1)
+    body = settings.get("extra_body")
+    given = {**settings, **(body if isinstance(body, Mapping) else {})}
+    return _FOR_SOONER if any(given.get(name) in _SOONER for name in _SPEEDS) else Decimal(1)
 
 
 def _surcharge(llm: LLM, settings: Mapping[str, Any]) -> Decimal:
