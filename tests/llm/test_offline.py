@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from llm.workers import Document
-from planai import (
-    LLMTaskWorker,
-    Task,
-)
+from planai import CachedLLMTaskWorker, LLMTaskWorker, Task
 from planai.llm.client import Image, Message, Request
 from planai.llm.offline import OfflineModel
-from planai.testing import run_inline
+from planai.testing import ScriptedLLM, run_inline
 
 
 class Tree(BaseModel):
@@ -41,6 +41,20 @@ def test_the_offline_model_fits_any_schema() -> None:
     assert first.outputs == second.outputs
     assert len({str(output) for output in first.outputs}) > 20
     assert all("offline" in str(output) for output in first.outputs)
+
+
+@pytest.mark.parametrize("kind", [LLMTaskWorker, CachedLLMTaskWorker])
+def test_a_run_says_of_answers_that_may_not_look_it_that_they_are_made_up(kind: Any, tmp_path: Path) -> None:
+    class Count(Task):
+        number: int
+
+    def remarks(llm: Any) -> list[str]:
+        guess = type("Guess", (kind,), {"__module__": __name__, "output_types": [Count]})
+        more = {"cache_dir": tmp_path} if kind is CachedLLMTaskWorker else {}
+        return run_inline(guess(prompt="?", llm_input_type=Document, llm=llm, **more), Document(text="a")).remarks
+
+    assert [remark.partition(":")[0] for remark in remarks(OfflineModel())] == ["the answers of 'Guess' are made up"]
+    assert remarks(ScriptedLLM([Count(number=1)])) == []
 
 
 def test_all_that_is_told_makes_another_answer() -> None:

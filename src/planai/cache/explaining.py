@@ -110,18 +110,17 @@ class ExplainingTaskWorker(StoringTaskWorker):
         return self._compare_(key, about, self.cache_description(type(task)), looked_up=last != key)
 
     def run_remarks(self, scope: Scope) -> list[str]:
-        """Return that all misses of the run differ from other answers in the same field only, if they do."""
+        """Return also that all misses of the run differ from other answers in the same field only, if they do."""
+        remarks = super().run_remarks(scope)
         earlier, sample = scope.notes.get((self, "sample"), ([], []))
-        if not sample:
-            return []
-        name = volatile_field(sample, earlier)
+        name = volatile_field(sample, earlier) if sample else None
         if name is None:
-            return []
+            return remarks
         remark = (
             f"{self.name} computes again and again what differs from earlier answers in {name!r} only: "
             f"if {name!r} decides nothing, mark it with Annotated[..., CacheIgnore()]"
         )
-        return [remark]
+        return [*remarks, remark]
 
     def expected_call_cost(self) -> Cost | None:
         """Return what an answer of this worker took to compute on the average, of those that were used last."""

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from pydantic import Field, field_validator
 
 from planai.bills import Bills, Usage
-from planai.call import Activation, current_activation
+from planai.call import Activation, Scope, current_activation
 from planai.cost import Cost
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
 from planai.llm.budget import Budget, cost_of, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
+from planai.llm.offline import LABEL
 from planai.llm.prompt import SYSTEM
 from planai.llm.rate import RateLimit
 from planai.llm.tools import Tool, tool
@@ -123,6 +124,16 @@ class BaseLLMTaskWorker(TaskWorker):
             rate_limit=self.rate_limit,
         )
         return conversation.ask(rendered.request)
+
+    def run_remarks(self, scope: Scope) -> list[str]:
+        """Return also that answers are made up, where the model is the one for first steps: they may not look so."""
+        remarks = super().run_remarks(scope)
+        if self.llm.identity().get("provider") != LABEL:
+            return remarks
+        return [
+            *remarks,
+            f"the answers of {self.name!r} are made up: its model is {LABEL!r}, for first steps and tests",
+        ]
 
     def models_to_ask(self) -> list[LLM]:
         """Return the models in the order in which they are turned to."""
