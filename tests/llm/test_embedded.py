@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ import pytest
 
 from planai import LLMTaskWorker, Task
 from planai.errors import InvalidAnswer, ModelError, ModelUnavailable
-from planai.llm.client import Message, Request
+from planai.llm.client import Image, Message, Request, ToolSpec
 from planai.llm.embedded import EmbeddedModel, find_model, missing
 from planai.testing import run_inline
 from waiting import wait_until
@@ -111,6 +112,26 @@ def test_an_answer_that_is_cut_off_is_no_answer() -> None:
 
 
 @needs_model
+def test_what_ends_an_answer_may_be_said(model: EmbeddedModel) -> None:
+    whole, ended = (model.ask(replace(STORY, settings=more)) for more in ({}, {"stop_sequences": [" king"]}))
+    assert " king" in whole.text
+    assert (ended.text, ended.finish_reason) == (whole.text.partition(" king")[0], "stop")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Request((Message("user", "What is it?", images=(Image("image/png", b"1"),)),)),
+        Request((Message("user", "What is it?"),), tools=(ToolSpec("look", "", {}),)),
+    ],
+    ids=["pictures", "tools"],
+)
+def test_what_it_cannot_do_is_refused_and_not_passed_over(asked: Request) -> None:
+    with pytest.raises(ModelUnavailable, match="calls no tools and sees no pictures"):
+        EmbeddedModel().ask(asked)
+
+
+@needs_model
 def test_a_request_that_is_too_long_is_an_error(model: EmbeddedModel) -> None:
     with pytest.raises(ModelError, match="the embedded model failed"):
         model.ask(Request((Message("user", "many words " * 3000),)))
@@ -201,7 +222,7 @@ def test_what_is_missing_is_said_with_what_to_do_about_it(tmp_path: Path, engine
 FORKING = """
 import os
 from planai.errors import ModelError
-from planai.llm.client import Message, Request
+from planai.llm.client import Image, Message, Request, ToolSpec
 from planai.llm.embedded import EmbeddedModel
 model = EmbeddedModel()
 pid = os.fork()
@@ -222,7 +243,7 @@ def test_a_model_does_not_go_through_a_fork() -> None:
 
 ASKING = """
 import threading
-from planai.llm.client import Message, Request
+from planai.llm.client import Image, Message, Request, ToolSpec
 from planai.llm.embedded import EmbeddedModel
 model = EmbeddedModel(max_tokens=1900)
 def tell():

