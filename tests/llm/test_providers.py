@@ -194,7 +194,9 @@ def test_retrying_comes_to_an_end(server: OpenAIServer, dialect: Dialect) -> Non
 
 
 def test_a_pause_longer_than_the_time_out_is_not_waited_for(server: OpenAIServer, dialect: Dialect) -> None:
-    assert "429" in why(server, dialect, dialect.error(429, "later", retry_after="3600"), max_retries=3)
+    text = why(server, dialect, dialect.error(429, "later", retry_after="3600"), max_retries=3)
+    assert "asks for a pause of 3600 s" in text
+    assert "429" in text
     assert len(server.seen) == 1
 
 

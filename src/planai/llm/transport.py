@@ -185,8 +185,13 @@ def _pause(error: Exception, tries: int, model: Described) -> float | None:
         return None
     wanted: float | None = error.retry_after if isinstance(error, ModelAPIError) else None
     if wanted is not None:
-        return wanted if wanted <= max(model.timeout, _LONGEST_PAUSE) else None
+        return wanted if wanted <= _longest_pause(model) else None
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**tries) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+
+
+def _longest_pause(model: Described) -> float:
+    """Return how many seconds are waited at most where a server asks for a pause."""
+    return max(model.timeout, _LONGEST_PAUSE)
 
 
 def _may_be_billed(error: BaseException) -> bool:
@@ -289,6 +294,8 @@ def _explained(error: Exception, model: Described) -> str:
             return f"{who} refuses the key: look at {' or '.join(model.variables())}, or pass api_key {cause}"
         case UserError():
             return f"{who} cannot be asked in this way {cause}"
+        case ModelHTTPError(retry_after=float() as wanted) if wanted > _longest_pause(model):
+            return f"{who} at {where} asks for a pause of {wanted:.0f} s, longer than timeout: try again then {cause}"
         case ModelHTTPError(status_code=404):
             return (
                 f"{where} has no {who}: pass another model_name, or, where it speaks OpenAI's protocol, a base_url "
