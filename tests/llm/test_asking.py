@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm.dialects import OpenAIChat
-from llm.openai_server import OpenAIServer
+from llm.openai_server import OpenAIServer, failure
 from llm.workers import Analysis, Analyze, Document, model
 from planai import (
     ChatTaskWorker,
@@ -339,6 +340,41 @@ def test_what_handle_stream_raises_fails_the_call_as_it_is(server: OpenAIServer,
     server.fallback = lambda _: OpenAIChat().stream('{"insight":', ' "x"}')
     (failed,) = run_inline((PickyToo if is_async else Picky)(llm=model(server)), Document(text="a")).failures
     assert repr(failed.error) == repr(ValueError('{"insight":'))
+
+
+@pytest.mark.parametrize("more", [{"num_retries": 1}, {"stands_in": True}], ids=["another call", "another model"])
+def test_what_was_shown_of_a_stream_that_broke_is_void_before_another_comes(
+    server: OpenAIServer, more: dict[str, Any]
+) -> None:
+    heard: list[str] = []
+
+    class Hear(Plain):
+        stream = True
+
+        def handle_stream(self, chunk: str) -> None:
+            heard.append(chunk)
+
+    whole = OpenAIChat().stream('{"insight":', ' "x"}')
+    half = replace(whole, body=b"\n\n".join(whole.body.split(b"\n\n")[:1]) + b"\n\n")
+    server.script(half, whole)
+    models = [model(server), *([model(server, "other")] if more.pop("stands_in", False) else [])]
+    worker = Hear(llm=models[0], fallback_llms=models[1:], **more)
+    assert run_inline(worker, Document(text="a")).outputs == [Analysis(insight="x")]
+    assert heard == ['{"insight":', "", '{"insight":', ' "x"}']
+
+
+def test_nothing_is_void_where_nothing_was_shown(server: OpenAIServer) -> None:
+    heard: list[str] = []
+
+    class Hear(Plain):
+        stream = True
+
+        def handle_stream(self, chunk: str) -> None:
+            heard.append(chunk)
+
+    server.script(failure(500, retry_after="0"), OpenAIChat().stream('{"insight":', ' "x"}'))
+    assert run_inline(Hear(llm=model(server, max_retries=1)), Document(text="a")).ok
+    assert heard == ['{"insight":', ' "x"}']
 
 
 def test_an_async_worker_is_shown_a_stream_on_its_event_loop(server: OpenAIServer, tmp_path: Path) -> None:

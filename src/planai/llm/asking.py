@@ -19,14 +19,14 @@ from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiErro
 from planai.flow import Blocking, Flow, Until
 from planai.llm.ask import Ask
 from planai.llm.budget import Budget, Terms, cost_of
-from planai.llm.client import LLM, Answer, Message, OnChunk, Request
+from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import correction, token_estimate
 from planai.llm.rate import Pause, RateLimit
+from planai.llm.showing import Shown
 from planai.llm.tools import Tool, run_tool
 
 T = TypeVar("T")
 _SHOWN = 300
-_CHUNK = 80
 
 
 class Outcome(NamedTuple, Generic[T]):
@@ -86,8 +86,7 @@ class Conversation(Generic[T]):
         find: is told of each answer that was kept.
         spare: is told of seconds that another answer would not take.
         budget: who says whether an answer may be paid for.
-        on_chunk: gets the text of answers while they come, kept ones included; an empty piece says that what came
-            before is void.
+        shown: shows the text of answers while they come, kept ones included.
         max_input_tokens: a request that has grown longer, by results of tools or answers put right, is not sent.
         rate_limit: how fast requests may be sent; None for as fast as one can.
     """
@@ -103,7 +102,7 @@ class Conversation(Generic[T]):
     find: Callable[[LLM, Said], None] = lambda _, __: None
     spare: Callable[[float], None] = lambda _: None
     budget: Budget = field(default_factory=lambda: Budget(Bills()))
-    on_chunk: OnChunk | None = None
+    shown: Shown = field(default_factory=Shown)
     max_input_tokens: int | None = None
     rate_limit: RateLimit | None = None
 
@@ -164,7 +163,7 @@ class Conversation(Generic[T]):
             request = request.then(*said.turns)
             if not outcome.problem:
                 self.find(llm, said)
-                self._stream(said.last.text)
+                self.shown.show_whole(said.last.text)
                 return request, outcome
             left -= 1
             if left < 0:
@@ -177,8 +176,8 @@ class Conversation(Generic[T]):
         answers: list[Answer] = []
         try:
             while True:
-                if turns and self.on_chunk is not None:
-                    self.on_chunk("")
+                if turns:
+                    self.shown.void()
                 answer = yield from self._paid(llm, request.then(*turns))
                 self._require_whole(llm, answer)
                 answers.append(answer)
@@ -192,6 +191,9 @@ class Conversation(Generic[T]):
                     raise self._invalid(llm, outcome.problem, answer.text)
                 left -= 1
                 turns.append(Message("user", correction(outcome.problem)))
+        except InvalidAnswer:
+            self.shown.void()
+            raise
         finally:
             self.keeper.end(llm, request)
 
@@ -222,7 +224,7 @@ class Conversation(Generic[T]):
         answer: Answer | None = yield Blocking(partial(find, request))
         if answer is not None:
             self._count(llm, answer)
-            self._stream(answer.text)
+            self.shown.show_whole(answer.text)
         return answer
 
     def _count(self, llm: LLM, answer: Answer) -> None:
@@ -245,13 +247,14 @@ class Conversation(Generic[T]):
             yield from self._prepared(llm)
             reckoned = yield from self._in_turn(terms.request)
             began = time.perf_counter()
-            answer: Answer = yield Ask(llm, terms.request, self.on_chunk, may_try_again)
+            answer: Answer = yield Ask(llm, terms.request, self.shown.on_chunk, may_try_again)
             self._count(llm, answer)
             if self.rate_limit is not None and answer.input_tokens:
                 self.rate_limit.correct(reckoned, answer.input_tokens + answer.output_tokens)
             paid = Decimal(0) if answer.kept else answer.dollars
             is_known = paid is not None
         except PlanaiError as error:  # of who could not be asked, or has not answered
+            self.shown.void()
             is_known = not getattr(error, "may_be_billed", False)
             if not has_to_wait:
                 raise
@@ -281,11 +284,6 @@ class Conversation(Generic[T]):
     def _judged(self, turn: Message) -> Outcome[T]:
         return Outcome(None) if turn.calls else self.accept(turn.text)
 
-    def _stream(self, text: str) -> None:
-        """Show what was kept the way an answer comes."""
-        if self.on_chunk is not None:
-            show_in_pieces(text, self.on_chunk)
-
     def _invalid(self, llm: LLM, problem: str, text: str) -> InvalidAnswer:
         return InvalidAnswer(
             f"{llm.model_name!r} gave {self.who!r} no valid answer in {1 + self.retries} tries; "
@@ -306,24 +304,6 @@ class Conversation(Generic[T]):
             raise InvalidAnswer(f"{who} ended with an error; the answer began {answer.text[:_SHOWN]!r}")
         if answer.calls and not self.tools:
             raise InvalidAnswer(f"{who} calls the tool {answer.calls[0].name!r}, though there is none")
-
-
-def show_again(rounds: Sequence[Said | None], made: str, on_chunk: OnChunk) -> None:
-    """Show the responses behind an answer the way they came; where one is gone, what was made of them."""
-    said = [one.last for one in rounds if one is not None]
-    if not said or len(said) < len(rounds):
-        show_in_pieces(made, on_chunk)
-        return
-    for number, turn in enumerate(said, 1):
-        show_in_pieces(turn.text, on_chunk)
-        if number < len(said) and not turn.calls:  # it was not valid, and another one was asked for
-            on_chunk("")
-
-
-def show_in_pieces(text: str, on_chunk: OnChunk) -> None:
-    """Show a text that is there already in pieces, as one that comes."""
-    for start in range(0, len(text), _CHUNK):
-        on_chunk(text[start : start + _CHUNK])
 
 
 def require_room(who: str, request: Request, limit: int | None) -> None:

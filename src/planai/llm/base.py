@@ -18,6 +18,7 @@ from planai.llm.config import as_llm
 from planai.llm.offline import LABEL
 from planai.llm.prompt import SYSTEM
 from planai.llm.rate import RateLimit
+from planai.llm.showing import Shown
 from planai.llm.tools import Tool, tool
 from planai.worker import TaskWorker
 
@@ -119,7 +120,7 @@ class BaseLLMTaskWorker(TaskWorker):
             find=self.note_found,
             spare=self.note_spare_time,
             budget=Budget(Bills() if activation is None else activation.scope.bills),
-            on_chunk=self.handle_stream if self.stream else None,
+            shown=Shown(self.handle_stream if self.stream else None),
             max_input_tokens=self.max_input_tokens,
             rate_limit=self.rate_limit,
         )

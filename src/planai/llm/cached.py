@@ -16,12 +16,13 @@ from planai.cache.source import code_of_model
 from planai.call import current_activation, need_activation
 from planai.cost import FREE
 from planai.events import Output
-from planai.llm.asking import Said, show_again
+from planai.llm.asking import Said
 from planai.llm.budget import usage_of_all
 from planai.llm.client import LLM, Answer
 from planai.llm.request_key import deciding, told, whose
 from planai.llm.responding import RespondingTaskWorker
 from planai.llm.responses import open_room
+from planai.llm.showing import show_again
 from planai.task import Task
 from planai.worker import Foreseen
 
@@ -86,7 +87,8 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
             rounds = [recall(one) for one in about.responses]
             if self.stream:
                 made = "\n".join(output.task.model_dump_json() for output in activation.outputs)
-                show = partial(show_again, rounds, made, self.handle_stream)
+                said = [None if one is None else one.last for one in rounds]
+                show = partial(show_again, said, made, self.handle_stream)
                 activation.notes["to show"] = show
                 if not self.is_async_worker:
                     show()
