@@ -20,7 +20,7 @@ from planai import (
     Task,
     tool,
 )
-from planai.errors import ModelUnavailable, RequestTooLong
+from planai.errors import MissingDependency, ModelUnavailable, RequestTooLong
 from planai.llm.client import Answer, Request, ToolCall
 from planai.testing import ScriptedLLM, run_inline
 
@@ -192,6 +192,17 @@ def test_a_refusal_is_no_reason_to_ask_another_model() -> None:
     other = ScriptedLLM([said("x")])
     assert "refused" in only_error(Plain(llm=ScriptedLLM([Answer("", refusal="no")]), fallback_llms=[other]))
     assert other.requests == []
+
+
+@pytest.mark.parametrize("gone", [ModelUnavailable("no key"), MissingDependency("no package")])
+def test_a_run_tells_that_another_model_was_asked_and_why(gone: Exception) -> None:
+    own = ScriptedLLM([gone, gone, said("its own")], "m")
+    there = ScriptedLLM([said("x"), said("y")], "there")
+    worker = Plain(llm=own, fallback_llms=[there])
+    first = run_inline(worker, Document(text="a"), Document(text="b"))
+    assert first.ok
+    assert first.remarks == [f"'Plain' asked another model than 'm', which was not available: {gone}"]
+    assert run_inline(worker, Document(text="c")).remarks == []
 
 
 def test_what_another_model_said_is_kept_as_its_own(tmp_path: Path) -> None:

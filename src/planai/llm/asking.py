@@ -15,7 +15,15 @@ from typing import Generic, NamedTuple, TypeVar
 
 from planai.bills import Bills
 from planai.cost import FREE, Cost
-from planai.errors import CacheMiss, InvalidAnswer, ModelUnavailable, PlanaiError, RequestTooLong
+from planai.errors import (
+    CacheMiss,
+    InvalidAnswer,
+    MissingDependency,
+    ModelError,
+    ModelUnavailable,
+    PlanaiError,
+    RequestTooLong,
+)
 from planai.flow import Blocking, Flow, Until
 from planai.llm.ask import Ask
 from planai.llm.budget import Budget, Terms, cost_of
@@ -84,6 +92,7 @@ class Conversation(Generic[T]):
         keeper: where rounds are kept.
         spend: is told of each answer that was paid for.
         find: is told of each answer that was kept.
+        miss: is told of each model that could not be asked, and why, where there are others.
         spare: is told of seconds that another answer would not take.
         budget: who says whether an answer may be paid for.
         shown: shows the text of answers while they come, kept ones included.
@@ -100,6 +109,7 @@ class Conversation(Generic[T]):
     keeper: Keeper = field(default_factory=Keeper)
     spend: Callable[[LLM, Answer], None] = lambda _, __: None
     find: Callable[[LLM, Said], None] = lambda _, __: None
+    miss: Callable[[LLM, ModelError], None] = lambda _, __: None
     spare: Callable[[float], None] = lambda _: None
     budget: Budget = field(default_factory=lambda: Budget(Bills()))
     shown: Shown = field(default_factory=Shown)
@@ -142,9 +152,10 @@ class Conversation(Generic[T]):
                 found = yield from self._valid(llm, request)
             except CacheMiss as miss:  # in a replay: another model may have stood in when this was recorded
                 missing.append(miss)
-            except ModelUnavailable as error:
+            except (ModelUnavailable, MissingDependency) as error:
                 if len(self.models) == 1:
                     raise
+                self.miss(llm, error)
                 problems.append(str(error))
             else:
                 return llm, *found

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from planai.bills import Bills, Usage
 from planai.call import Activation, Scope, current_activation
 from planai.cost import Cost
+from planai.errors import ModelError
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
 from planai.llm.budget import Budget, cost_of, usage_of, usage_of_all
@@ -118,6 +119,7 @@ class BaseLLMTaskWorker(TaskWorker):
             keeper=self.response_keeper(task),
             spend=self.note_spending,
             find=self.note_found,
+            miss=self.note_missing,
             spare=self.note_spare_time,
             budget=Budget(Bills() if activation is None else activation.scope.bills),
             shown=Shown(self.handle_stream if self.stream else None),
@@ -127,14 +129,13 @@ class BaseLLMTaskWorker(TaskWorker):
         return conversation.ask(rendered.request)
 
     def run_remarks(self, scope: Scope) -> list[str]:
-        """Return also that answers are made up, where the model is the one for first steps: they may not look so."""
+        """Return also which models were not available, and that answers are made up where they may not look so."""
         remarks = super().run_remarks(scope)
-        if self.llm.identity().get("provider") != LABEL:
-            return remarks
-        return [
-            *remarks,
-            f"the answers of {self.name!r} are made up: its model is {LABEL!r}, for first steps and tests",
-        ]
+        for name, why in scope.notes.get((self, "missing"), {}).items():
+            remarks.append(f"{self.name!r} asked another model than {name!r}, which was not available: {why}")
+        if self.llm.identity().get("provider") == LABEL:
+            remarks.append(f"the answers of {self.name!r} are made up: its model is {LABEL!r}, for first steps only")
+        return remarks
 
     def models_to_ask(self) -> list[LLM]:
         """Return the models in the order in which they are turned to."""
@@ -157,6 +158,12 @@ class BaseLLMTaskWorker(TaskWorker):
         if activation is not None:
             activation.found = activation.found.plus(said.cost)
             self.note_saving(usage_of_all(said.answers))
+
+    def note_missing(self, llm: LLM, error: ModelError) -> None:
+        """Let the present run tell that a model could not be asked, so that others were."""
+        activation = current_activation()
+        if activation is not None:
+            activation.scope.notes.setdefault((self, "missing"), {}).setdefault(llm.model_name, str(error))
 
     def note_spare_time(self, seconds: float) -> None:
         """Let the present call have taken less time than it did: another one would not take so long."""
