@@ -70,6 +70,8 @@ def test_only_settings_that_were_given_count() -> None:
         ({"temperature": "hot"}, "temperature is 'hot'"),
         ({"timeout": 0}, "timeout is 0: pass seconds"),
         ({"max_retries": -1}, "max_retries is -1"),
+        ({"max_retries": 2.5}, "max_retries is 2.5"),
+        ({"max_tokens": 9.5}, "max_tokens is 9.5"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"openai_api": "old"}, "pass 'chat' or 'responses'"),
         ({"base_url": "localhost:8000/v1"}, "begin it with http://"),
@@ -99,10 +101,12 @@ def test_the_default_embedded_model_has_many_names(name: str) -> None:
 
 
 def test_an_embedded_model_is_named_by_its_file() -> None:
-    model = llm_from_config("embedded", "/models/tiny.gguf", max_tokens=9, temperature=0.5, seed=3)
+    more = {"top_p": 0.5}
+    model = llm_from_config("embedded", "/models/tiny.gguf", max_tokens=9, temperature=0.5, seed=3, model_settings=more)
     assert isinstance(model, EmbeddedModel)
     assert (model.path, model.model_name) == (Path("/models/tiny.gguf"), "tiny")
-    assert (model.max_tokens, model.temperature, model.seed) == (9, 0.5, 3)
+    assert (model.max_tokens, model.temperature, model.seed, model.more) == (9, 0.5, 3, more)
+    assert model.settings()["top_p"] == 0.5
 
 
 def test_what_programs_for_planai_pass_is_taken() -> None:

@@ -77,7 +77,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
     _require_known(without_effect)
     _require_sense(max_tokens, temperature, timeout, max_retries, openai_api, base_url)
     if provider == "embedded":
-        return _embedded(model_name, max_tokens, temperature, seed)
+        return _embedded(model_name, max_tokens, temperature, seed, model_settings or {})
     if provider == "offline":
         return OfflineModel(model_name)
     thought = effort if effort is not None else thinking
@@ -132,10 +132,10 @@ def _require_sense(
     max_tokens: Any, temperature: Any, timeout: Any, max_retries: Any, openai_api: Any, url: Any
 ) -> None:
     rules: tuple[tuple[str, Any, bool, str], ...] = (
-        ("max_tokens", max_tokens, max_tokens is None or _is_number(max_tokens, 1), "pass 1 or more, or None"),
+        ("max_tokens", max_tokens, max_tokens is None or _is_whole(max_tokens, 1), "pass 1 or more, or None"),
         ("temperature", temperature, temperature is None or _is_number(temperature, 0), "pass 0 or more, or None"),
         ("timeout", timeout, _is_number(timeout, 0) and timeout > 0, "pass seconds, more than 0"),
-        ("max_retries", max_retries, _is_number(max_retries, 0), "pass 0 or more"),
+        ("max_retries", max_retries, _is_whole(max_retries, 0), "pass 0 or more, as a whole number"),
         ("openai_api", openai_api, openai_api in get_args(Api), "pass 'chat' or 'responses'"),
         (
             "base_url",
@@ -153,9 +153,15 @@ def _is_number(value: Any, least: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
 
 
-def _embedded(model_name: str, max_tokens: int | None, temperature: float | None, seed: int | None) -> EmbeddedModel:
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and _is_number(value, least)
+
+
+def _embedded(
+    model_name: str, max_tokens: int | None, temperature: float | None, seed: int | None, more: Mapping[str, Any]
+) -> EmbeddedModel:
     path = None if model_name in ("", "default", "llama3") else Path(model_name)
-    return EmbeddedModel(path, max_tokens=max_tokens or 256, temperature=temperature or 0.0, seed=seed or 0)
+    return EmbeddedModel(path, max_tokens=max_tokens or 256, temperature=temperature or 0.0, seed=seed or 0, more=more)
 
 
 def as_llm(llm: object) -> LLM:

@@ -60,6 +60,7 @@ class EmbeddedModel(Direct):
         max_tokens: tokens of an answer at most.
         temperature: 0 for the likeliest answer.
         seed: which answer of the others.
+        more: other settings by their names, such as ``top_p``.
     """
 
     provider = "embedded"
@@ -73,6 +74,7 @@ class EmbeddedModel(Direct):
         max_tokens: int = 256,
         temperature: float = 0.0,
         seed: int = 0,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self.n_threads = n_threads
@@ -80,6 +82,7 @@ class EmbeddedModel(Direct):
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.seed = seed
+        self.more = dict(more or {})
         file = Path(path) if path else find_model()
         self.model_name = file.stem if file else "none"
         self._lock = threading.Lock()
@@ -101,6 +104,7 @@ class EmbeddedModel(Direct):
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "seed": self.seed,
+            **self.more,
         }
 
     def dollars_for(self, tokens_in: int, tokens_out: int) -> Decimal:
@@ -143,13 +147,13 @@ class EmbeddedModel(Direct):
             self._server = None
 
     def _body(self, request: Request) -> dict[str, Any]:
-        settings = {name: value for name, value in self.settings().items() if name != "context_tokens"}
+        settings = {**self.settings(), **request.settings}
+        del settings["context_tokens"]
         body = {
             "messages": [{"role": message.role, "content": message.text} for message in request.messages],
             "stream": True,
             "stream_options": {"include_usage": True},
-            **settings,
-            **{_NAMES.get(name, name): value for name, value in request.settings.items()},
+            **{_NAMES.get(name, name): value for name, value in settings.items()},
         }
         if request.schema is not None:
             body["grammar"] = _grammar(request.schema)
