@@ -73,6 +73,7 @@ def test_only_settings_that_were_given_count() -> None:
         ({"max_retries": 2.5}, "max_retries is 2.5"),
         ({"max_tokens": 9.5}, "max_tokens is 9.5"),
         ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"provider": "groq:llama", "api_key": "k"}, "'groq:llama' is made by pydantic-ai, which reads the key"),
         ({"openai_api": "old"}, "pass 'chat' or 'responses'"),
         ({"base_url": "localhost:8000/v1"}, "begin it with http://"),
         ({"model_name": ""}, "which model of 'openai'"),

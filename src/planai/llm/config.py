@@ -83,6 +83,7 @@ def llm_from_config(  # noqa: PLR0913 - PlanAI's parameters, and those of a mode
     thought = effort if effort is not None else thinking
     more = dict(model_settings or {}) | ({} if thought is None else {"thinking": thought})
     if ":" in provider and base_url is None and host is None:
+        _require_no_key(provider, api_key)
         given = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
         more |= {name: value for name, value in given.items() if value is not None}
         return ForeignModel(provider, more, timeout, max_retries, checked(prices), structured_outputs)
@@ -111,6 +112,14 @@ def _require_known(without_effect: Mapping[str, Any]) -> None:
     if not without_effect.keys() <= _WITHOUT_EFFECT:
         unknown = ", ".join(sorted(without_effect.keys() - _WITHOUT_EFFECT))
         raise ConfigurationError(f"llm_from_config has no parameter {unknown}: other settings go into model_settings")
+
+
+def _require_no_key(name: str, api_key: str | None) -> None:
+    if api_key is not None:
+        raise ConfigurationError(
+            f"{name!r} is made by pydantic-ai, which reads the key from its provider's variable: set that in place of "
+            "passing api_key, or make the model object with its key, and pass it as llm"
+        )
 
 
 def _require_server(provider: str, model_name: str, base_url: str | None) -> None:
