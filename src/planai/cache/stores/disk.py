@@ -268,6 +268,7 @@ class DiskStore:
 
     def _flush(self) -> None:
         if self._touches:
+            self._upkeep.try_again()
             self._write(lambda _: None)
 
     def _drop(self, file: str | None) -> None:
