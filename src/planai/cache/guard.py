@@ -33,8 +33,11 @@ class Guard:
             return verb(*args)
         except BROKEN as error:
             self._stats.count(errors=1)
+            is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+            remedy = "; `planai cache verify --repair` makes it usable again" if is_damaged else ""
             self.warn(
-                "store", f"the cache does not work, and results are computed without it: {error}, in {self._store!r}"
+                "store",
+                f"the cache does not work, and results are computed without it: {error}, in {self._store!r}{remedy}",
             )
             return None
 
