@@ -6,12 +6,14 @@ import random
 
 import pytest
 
-from planai.cache.frame import COMPRESSED_FROM, LARGE, DamagedPayload, frame_bytes, frame_json, open_frame
+from planai.cache.frame import COMPRESSED_FROM, LARGE, Content, DamagedPayload, frame_bytes, frame_json, open_frame
 
 PAYLOADS = {
-    b"r": (frame_bytes(b"bytes"), (False, b"bytes")),
-    b"j": (frame_json(b"[1]"), (True, b"[1]")),
-    b"z": (frame_json(b" " * COMPRESSED_FROM), (True, b" " * COMPRESSED_FROM)),
+    b"r": (frame_bytes(b"bytes"), Content(is_json=False, body=b"bytes")),
+    b"j": (frame_json(b"[1]"), Content(is_json=True, body=b"[1]")),
+    b"z": (frame_json(b" " * COMPRESSED_FROM), Content(is_json=True, body=b" " * COMPRESSED_FROM)),
+    b"o": (frame_json(b"[1]", b"outside"), Content(is_json=True, body=b"[1]", outside=b"outside")),
+    b"c": (frame_json(b"[1]", b" " * COMPRESSED_FROM), Content(True, b"[1]", b" " * COMPRESSED_FROM)),
 }
 
 
@@ -35,7 +37,7 @@ def test_a_changed_bit_is_noticed(form: bytes) -> None:
 def test_what_is_large_and_hardly_compresses_is_kept_as_it_is() -> None:
     noise = random.Random(1).randbytes(LARGE)
     assert frame_json(noise).endswith(noise)
-    assert open_frame(frame_json(noise)) == (True, noise)
+    assert open_frame(frame_json(noise)) == Content(is_json=True, body=noise)
 
 
 @pytest.mark.parametrize("form", PAYLOADS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,10 +16,11 @@ from pydantic import BaseModel, RootModel
 from planai.cache.bundle import Bundle, Published
 from planai.cache.classes import find_class
 from planai.cache.frame import DamagedPayload, frame_bytes, frame_json, open_frame
-from planai.cache.json_bytes import read, write
+from planai.cache.json_bytes import read, write_apart
 from planai.cache.key import schema_digest
 from planai.cache.memo import per_class
-from planai.cache.pack import SCALARS, SEQUENCES, TAG, Unpackable, is_plain, pack, pack_answer, privates_in
+from planai.cache.outside import TAG, brought_in, in_base64
+from planai.cache.pack import SCALARS, SEQUENCES, Unpackable, compared, is_plain, pack, pack_answer, privates_in
 from planai.errors import CacheError, UnstorableValue
 
 _CONTAINERS = frozenset({list, dict})
@@ -51,12 +51,12 @@ class Codec:
         if isinstance(value, bytes):
             return frame_bytes(value)
         try:
-            text = write(pack_answer(value))
+            content = write_apart(pack_answer(value))
         except Unpackable as error:
             raise UnstorableValue(f"{type(value).__name__}{''.join(reversed(error.path))} {error.reason}") from None
         except RecursionError:
             raise UnstorableValue(f"{type(value).__name__} contains itself, or is nested too deeply") from None
-        payload = frame_json(text)
+        payload = frame_json(*content)
         self._verify(value, payload)
         return payload
 
@@ -69,8 +69,8 @@ class Codec:
         if not isinstance(payload, bytes):
             raise Undecodable(f"the payload is a {type(payload).__name__}: the entry is damaged")
         try:
-            is_json, body = open_frame(payload)
-            return self._unpack(read(body)) if is_json else body
+            is_json, body, outside = open_frame(payload)
+            return self._unpack(brought_in(read(body), outside)) if is_json else body
         except DamagedPayload as error:
             raise Undecodable(f"{error}: the entry is damaged") from error
         except Exception as error:
@@ -160,15 +160,15 @@ def _migration(kind: type) -> Callable[[Any, str], Any] | None:
 def json_of(payload: bytes) -> Any:
     """Return what is in a payload as JSON values that `payload_of` takes; None where it is no JSON, or damaged."""
     try:
-        is_json, body = open_frame(payload)
+        is_json, body, outside = open_frame(payload)
     except DamagedPayload:
         return None
-    return read(body) if is_json else None
+    return brought_in(read(body), outside, in_base64) if is_json else None
 
 
 def payload_of(value: Any) -> bytes:
     """Return the payload that holds what `json_of` returned."""
-    return frame_json(write(value))
+    return frame_json(*write_apart(value))
 
 
 def _plain(packed: Any) -> Any:
@@ -199,7 +199,7 @@ def _same(left: Any, right: Any) -> bool:
             return True
     except ArithmeticError:  # a signalling NaN is compared with nothing
         pass
-    return json.dumps(pack(left), sort_keys=True) == json.dumps(pack(right), sort_keys=True)
+    return compared(pack(left)) == compared(pack(right))
 
 
 def _difference(left: Any, right: Any) -> str:

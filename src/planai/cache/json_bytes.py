@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-_to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+from planai.cache.outside import Outsiders
+
 _from_text = json.JSONDecoder().decode
 
 
@@ -17,10 +18,18 @@ def write(value: Any) -> bytes:
     >>> write({"a": [1, 0.5, "é"]}) == '{"a":[1,0.5,"é"]}'.encode()
     True
     """
+    return write_apart(value)[0]
+
+
+def write_apart(value: Any) -> tuple[bytes, bytes]:
+    """Return `value` as JSON, and what is outside of it."""
+    parts = Outsiders()
     try:
-        return to_json(value, inf_nan_mode="constants")
+        return to_json(value, inf_nan_mode="constants", fallback=parts.add), parts.joined()
     except ValueError:  # half of a surrogate pair, which is no UTF-8
-        return _to_text(value).encode("utf-8", "surrogatepass")
+        parts = Outsiders()
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=parts.add)
+        return text.encode("utf-8", "surrogatepass"), parts.joined()
 
 
 def read(text: bytes) -> Any:

@@ -20,10 +20,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from planai.cache.bundle import Bundle
 from planai.cache.canonical import fields_of, qualified
 from planai.cache.key import schema_digest
+from planai.cache.outside import OUTSIDE_FROM, TAG, Outside, outside
 from planai.cache.state import surplus_of_dataclass
-
-TAG = "$"
-"""The key in a JSON object that tells what it stands for."""
 
 _JSON_SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -41,7 +39,7 @@ def pack(value: Any) -> Any:
     """Return `value` as what JSON can hold, tagged where JSON would forget something."""
     kind = type(value)
     if kind in _JSON_SCALARS:
-        return value
+        return outside(value) if kind is str and len(value) >= OUTSIDE_FROM else value
     if kind is list:
         return value if is_plain(value) else _each(value)
     if kind is dict:
@@ -94,7 +92,8 @@ def _each(values: Iterable[Any]) -> list[Any]:
 def _fields(values: dict[str, Any], show: str = ".{}") -> dict[str, Any]:
     packed = {}
     for name, value in values.items():
-        if type(value) in _JSON_SCALARS:
+        kind = type(value)
+        if kind in _JSON_SCALARS and (kind is not str or len(value) < OUTSIDE_FROM):
             packed[name] = value
             continue
         try:
@@ -196,12 +195,17 @@ def _scalar_packer(tag: str, dump: Callable[[Any], Any]) -> Callable[[Any], Any]
     return lambda value: {TAG: tag, "v": dump(value)}
 
 
+def _pack_bytes(value: bytes) -> Any:
+    return outside(value) if len(value) >= OUTSIDE_FROM else {TAG: "bytes", "v": SCALARS["bytes"].dump(value)}
+
+
 def _refuse_secret(_: Any) -> Any:
     raise Unpackable("is a secret, and entries hold no secrets: publish what was done with it, not the secret")
 
 
 _PACKERS: dict[type, Callable[[Any], Any]] = {
     **{scalar.kind: _scalar_packer(tag, scalar.dump) for tag, scalar in SCALARS.items() if tag != "address"},
+    bytes: _pack_bytes,
     Bundle: pack_answer,
     tuple: lambda value: {TAG: "tuple", "v": _each(value)},
     set: lambda value: {TAG: "set", "v": _sorted(_each(value))},
@@ -235,7 +239,16 @@ def privates_in(value: Any) -> Iterator[dict[str, Any]]:
 
 def _sorted(packed: list[Any]) -> list[Any]:
     """Order what a set holds, so that equal sets are the same bytes."""
-    return sorted(packed, key=lambda item: json.dumps(item, sort_keys=True))
+    return sorted(packed, key=compared)
+
+
+def compared(packed: Any) -> str:
+    """Return a text that is the same for equal values that were packed, with all that is outside."""
+    return json.dumps(packed, sort_keys=True, default=_value_of)
+
+
+def _value_of(value: Outside) -> str:
+    return repr(value.value)
 
 
 def is_plain(values: list[Any]) -> bool:

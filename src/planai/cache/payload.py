@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from planai.cache.frame import DamagedPayload, open_frame
-from planai.cache.pack import TAG
+from planai.cache.outside import TAG, brought_in, in_base64
 from planai.cache.shown import HIDDEN, is_secret
 
 
@@ -26,12 +26,12 @@ def readable(payload: bytes) -> Any:
     Raises:
         DamagedPayload: the payload is damaged.
     """
-    is_json, body = open_frame(payload)
+    is_json, body, outside = open_frame(payload)
     if not is_json:
         return _bytes(base64.b64encode(body).decode())
     try:
-        return _plain(json.loads(body.decode("utf-8", "surrogatepass")))
-    except (ValueError, RecursionError) as error:
+        return _plain(brought_in(json.loads(body.decode("utf-8", "surrogatepass")), outside, in_base64))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedPayload(f"what is in the payload cannot be read: {error}") from error
 
 
