@@ -790,7 +790,8 @@ class CommittedInBetween(Database):
     meanwhile: Callable[[], object] | None = None
 
     def version(self) -> Hashable:
-        if self.meanwhile is not None and self._writer is not None and not self._writer.in_transaction:
+        writer = self._writer.connection
+        if self.meanwhile is not None and writer is not None and not writer.in_transaction:
             meanwhile, self.meanwhile = self.meanwhile, None
             meanwhile()
         return super().version()

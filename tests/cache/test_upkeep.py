@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from planai.cache.stores.database import Transaction
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.schema import prepare
 from planai.cache.stores.touches import Touches
 from planai.cache.stores.upkeep import Upkeep
+from planai.cache.stores.writing import Transaction
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
+
+from planai.cache.openfiles import OpenFiles
 
 BUSY_SECONDS = 30.0
 """How long to wait for another process that is writing."""
@@ -18,6 +20,8 @@ _LOGGED_PAGES = 3000
 """How long the log gets until it is written into the file: 12 MB. With 1000 pages, or 4000, a put takes longer."""
 
 _RETRY_SECONDS = 0.005
+_CROWDED_SECONDS = 1.0
+_CROWDED_RETRY_SECONDS = 0.002
 _FILES = 3
 _OPEN_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -40,7 +44,11 @@ _SETTINGS: dict[str, Any] = {
     "cached_statements": 32,
 }
 
+T = TypeVar("T")
 Prepare = Callable[[sqlite3.Connection], object]
+
+holders = OpenFiles()
+"""The databases of this process that are open."""
 
 
 class FileReplacedError(Exception):
@@ -122,17 +130,23 @@ def may_lack_files(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN
 
 
-def files_are_short() -> bool:
-    """Tell whether there is no room for the files that belong to one database."""
-    opened: list[int] = []
-    try:
-        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
-    except OSError:
-        return True
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
-    return False
+def with_files(opened: Callable[[], T]) -> T:
+    """Open something; where too many files are open, close what is not in use, and try again for a while.
+
+    Many threads may do so at once, and each takes what another has let go.
+    """
+    deadline = time.monotonic() + _CROWDED_SECONDS
+    is_crowded = True
+    while True:
+        try:
+            return opened()
+        except (OSError, sqlite3.OperationalError) as error:
+            if not may_lack_files(error) or not is_crowded or time.monotonic() > deadline:
+                raise
+        is_crowded = _files_are_short()
+        holders.close_all_but(0)
+        if is_crowded:
+            time.sleep(_CROWDED_RETRY_SECONDS)
 
 
 def may_be_written(path: str) -> bool:
@@ -159,6 +173,19 @@ def identities(paths: Iterable[str]) -> dict[str, tuple[int, ...]]:
         with contextlib.suppress(FileNotFoundError):
             found[path] = identity(path, whole=False)
     return found
+
+
+def _files_are_short() -> bool:
+    """Tell whether there is no room for the files that belong to one database."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
+    except OSError:
+        return True
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return False
 
 
 def _open_to_write(path: str, prepare: Prepare) -> Opened:

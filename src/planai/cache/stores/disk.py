@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from planai.cache.store import Info, Order, Record, newest
-from planai.cache.stores.database import Database, Operation, Statement, Transaction
+from planai.cache.stores.database import Database
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.schema import from_column, number_of, prepare, to_column
 from planai.cache.stores.touches import Touches
 from planai.cache.stores.upkeep import Upkeep
 from planai.cache.stores.verify import verify
+from planai.cache.stores.writing import Operation, Statement, Transaction
 from planai.cost import Cost
 
 FILE = "planai.sqlite3"

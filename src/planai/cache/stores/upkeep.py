@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from planai.cache.stores.database import Transaction
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.touches import Touches
+from planai.cache.stores.writing import Transaction
 
 EXPIRY_SECONDS = 30.0
 """How often a transaction also removes what has expired, at most."""

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from planai.cache.stores.database import BESIDE, Database, Transaction
+from planai.cache.stores.database import BESIDE, Database
 from planai.cache.stores.large import LargeFiles
 from planai.cache.stores.schema import from_column
+from planai.cache.stores.writing import Transaction
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
