@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -349,13 +351,14 @@ def test_going_over_the_items_passes_over_a_damaged_one(store: Store, cache: Cac
 
 def broken(folder: Path) -> Cache:
     folder.mkdir()
-    (folder / FILE).write_bytes(b"this is no database " * 100)
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection:
+        connection.execute("PRAGMA user_version = 99")
     return make(DiskStore(folder), Limits(entries=5))
 
 
 def test_a_broken_store_is_warned_about_once_and_counts_as_empty(tmp_path: Path) -> None:
     cache = broken(tmp_path / "cache")
-    with pytest.warns(CacheWarning, match=r"^s: the cache does not work.*not a database.*cache verify --repair"):
+    with pytest.warns(CacheWarning, match=r"^s: the cache does not work.*made by a newer planai.*in DiskStore"):
         cache["a"] = 1
     # From here on a second warning would be an error.
     assert cache.get("a") is None
@@ -372,6 +375,23 @@ def test_a_broken_store_is_warned_about_once_and_counts_as_empty(tmp_path: Path)
     assert cache.errors >= 10
     assert cache.damaged == 0
     cache.close()
+
+
+def test_a_damaged_store_is_mended_by_who_may_and_else_warned_about(tmp_path: Path) -> None:
+    file = tmp_path / "cache" / FILE
+    file.parent.mkdir()
+    file.write_bytes(b"this is no database " * 100)
+    cache = make(DiskStore(file.parent))
+    with pytest.warns(CacheWarning, match=r"^s: the cache does not work.*not a database.*cache verify --repair"):
+        assert cache.look("a", repair=False)[0] is None
+    assert (cache.known(["a"]), cache.generation(), cache.begin("a")) == ([], 0, None)
+    assert [path.name for path in file.parent.iterdir()] == [FILE]
+    with pytest.warns(CacheWarning, match=rf"^s: .*{FILE} is damaged.*moved to {FILE}.damaged-1; .* begins anew"):
+        assert cache.get("a") is None
+    cache["a"] = 1
+    assert cache["a"] == 1
+    assert cache.errors == 5
+    assert (file.parent / f"{FILE}.damaged-1").read_bytes() == b"this is no database " * 100
 
 
 def test_keep_tells_that_nothing_was_kept(tmp_path: Path) -> None:

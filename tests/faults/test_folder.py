@@ -15,6 +15,7 @@ from faults.squares import Report, Squarer, run_hearing, square_of, with_fault
 COUNT = 200
 VALUES = range(COUNT)
 DATABASE = "planai.sqlite3"
+ASIDE = f"{DATABASE}.damaged-1"
 LETTERS = 400
 PAGE = 8192
 
@@ -244,8 +245,25 @@ def log_of_another_database(database: Path) -> None:
 )
 def test_a_damaged_database_gives_no_wrong_output(folder: Path, damage: Callable[[Path], None]) -> None:
     damage(filled(folder))
-    for report in run_twice(folder):
-        report.assert_right_with_at_most_one_warning(VALUES)
+    first, second = run_twice(folder)
+    first.assert_right_with_at_most_one_warning(VALUES)
+    second.assert_well(VALUES)
+    assert second.hits == COUNT
+
+
+def test_what_can_be_read_of_a_damaged_database_is_kept(folder: Path) -> None:
+    database = filled(folder)
+    garble_middle(database)
+    damaged = database.read_bytes()
+    first, second = run_twice(folder)
+    first.assert_right(VALUES)
+    (warning,) = first.warnings
+    assert f"was moved to {ASIDE}; the cache goes on with the " in warning
+    assert COUNT - 30 < first.hits < COUNT
+    second.assert_well(VALUES)
+    assert second.hits == COUNT
+    assert (folder / ASIDE).read_bytes() == damaged
+    assert sorted(path.name for path in folder.iterdir() if "-" not in path.suffix) == ["planai.lock", DATABASE]
 
 
 def test_a_log_that_is_garbage_costs_no_entry(folder: Path) -> None:
@@ -258,21 +276,28 @@ def test_a_log_that_is_garbage_costs_no_entry(folder: Path) -> None:
 # ---- what is not planai's
 
 
+def assert_set_aside(folder: Path) -> None:
+    """Assert that a run moves what is in place of the database, and says where, and that the next one is all hits."""
+    first, second = run_twice(folder)
+    first.assert_without_cache(VALUES)
+    assert f"was moved to {ASIDE}; the cache begins anew" in first.warnings[0]
+    second.assert_well(VALUES)
+    assert second.hits == COUNT
+
+
 @pytest.mark.parametrize("content", [b"Notes, kept here for years.\n" * 1000, b"xy", noise(50_000)])
-def test_a_foreign_file_in_place_of_the_database_is_not_destroyed(folder: Path, content: bytes) -> None:
+def test_a_foreign_file_in_place_of_the_database_is_set_aside(folder: Path, content: bytes) -> None:
     folder.mkdir()
     (folder / DATABASE).write_bytes(content)
-    for report in run_twice(folder):
-        report.assert_right_with_at_most_one_warning(VALUES)
-    assert any(path.read_bytes() == content for path in folder.iterdir())
+    assert_set_aside(folder)
+    assert (folder / ASIDE).read_bytes() == content
 
 
-def test_a_folder_in_place_of_the_database_is_left_alone(folder: Path) -> None:
+def test_a_folder_in_place_of_the_database_is_set_aside(folder: Path) -> None:
     (folder / DATABASE).mkdir(parents=True)
     (folder / DATABASE / "notes").write_text("kept")
-    for report in run_twice(folder):
-        report.assert_without_cache(VALUES)
-    assert (folder / DATABASE / "notes").read_text() == "kept"
+    assert_set_aside(folder)
+    assert (folder / ASIDE / "notes").read_text() == "kept"
 
 
 @pytest.mark.parametrize(

@@ -76,14 +76,14 @@ class Cache(Entries, MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         """Remove an entry. That somebody else has removed it meanwhile is no error."""
-        self._guard.use(self._store.delete, self._space, [key])
+        self._guard.use(self._store.delete, self._space, [key], mends=True)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.peek(key)[0] is not None
 
     def __iter__(self) -> Iterator[str]:
         now = time.time()
-        known = self._guard.use(self._store.scan, self._space) or []
+        known = self._guard.use(self._store.scan, self._space, mends=True) or []
         return iter([info.key for info in known if info.expires_at is None or now < info.expires_at])
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class Cache(Entries, MutableMapping[str, Any]):
 
         For a key without an entry that is infinity, later than any time it is compared with.
         """
-        record = self._guard.use(self._store.get, self._space, key)
+        record = self._guard.use(self._store.get, self._space, key, mends=True)
         return record.stored_at if record is not None and record.alive(time.time()) else math.inf
 
     def items(self) -> ItemsView[str, Any]:
@@ -115,9 +115,9 @@ class Cache(Entries, MutableMapping[str, Any]):
 
     def clear(self) -> None:
         """Remove all entries. What is being computed meanwhile is not stored any more."""
-        self._guard.use(self._store.delete, self._space)
+        self._guard.use(self._store.delete, self._space, mends=True)
         self._questions.clear()
 
     def close(self) -> None:
         """Let go of files; the next use opens them again."""
-        self._guard.use(self._store.close)
+        self._guard.use(self._store.close, mends=False)

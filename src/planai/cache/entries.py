@@ -100,10 +100,10 @@ class Entries:
         reads: tuple[str, ...] = ()
         if find is not None:
             try:
-                key, reads = self._questions.follow(key, find)
+                key, reads = self._questions.follow(key, find, mends=repair)
             except Exception as error:  # noqa: BLE001 - a damaged question, or what is found now has no identity
                 return None, f"{PROVENANCE}, and cannot be compared: {error}"
-        record = self._guard.use(get, self._space, key)
+        record = self._guard.use(get, self._space, key, mends=repair)
         if record is None:
             return None, PROVENANCE if reads else ""
         now = time.time()
@@ -137,7 +137,8 @@ class Entries:
         stale_at = None if answer.ttl is None else now + answer.ttl
         expires_at = None if stale_at is None or answer.grace == math.inf else stale_at + answer.grace
         record = Record(payload, now, expires_at, stale_at if answer.grace else None, answer.cost, answer.about)
-        if not self._guard.use(self._store.put, self._space, key_after(key, answer.reads), record, answer.generation):
+        there = key_after(key, answer.reads)
+        if not self._guard.use(self._store.put, self._space, there, record, answer.generation, mends=True):
             return 0
         self._questions.keep(key, answer, now)
         self.stats.store(len(payload), answer.cost)
@@ -149,7 +150,7 @@ class Entries:
 
         Times and cost stay those of the entry.
         """
-        record: Record | None = self._guard.use(self._store.get, self._space, key)
+        record: Record | None = self._guard.use(self._store.get, self._space, key, mends=True)
         if record is None:
             return False
         try:
@@ -157,12 +158,14 @@ class Entries:
         except (Undecodable, UnstorableValue) as error:
             _logger.info("the entry %s of %s cannot be migrated: %s", key, self._space, error)
             return False
-        return bool(self._guard.use(self._store.put, self._space, to, record._replace(payload=payload, about=about)))
+        return bool(
+            self._guard.use(self._store.put, self._space, to, record._replace(payload=payload, about=about), mends=True)
+        )
 
     def note(self, space: str, key: str, make: Callable[[], bytes]) -> None:
         """Write what `make` returns, something for people, into another space, unless it is there."""
         if not self._guard.use(self._store.scan, space, [key]):
-            self._guard.use(self._store.put, space, key, Record(b"", time.time(), about=make()))
+            self._guard.use(self._store.put, space, key, Record(b"", time.time(), about=make()), mends=True)
 
     def notes(self, space: str, last: int | None = None) -> list[Info]:
         """Return what is known of a space, the least recently used first: of all entries, or of the `last` ones."""
@@ -191,9 +194,9 @@ class Entries:
         _logger.info("set aside the entry %s of %s: %s", key, self._space, error)
         payload = record.payload if isinstance(record.payload, bytes) else b""  # others may write into the file
         aside = Record(payload, time.time(), about=str(error).encode("utf-8", "replace"))
-        self._guard.use(self._store.delete, self._space, [key])
-        self._guard.use(self._store.put, QUARANTINE, f"{self._space}\n{key}", aside)
-        self._guard.use(self._store.trim, QUARANTINE, time.time(), _QUARANTINED, None)
+        self._guard.use(self._store.delete, self._space, [key], mends=True)
+        self._guard.use(self._store.put, QUARANTINE, f"{self._space}\n{key}", aside, mends=True)
+        self._guard.use(self._store.trim, QUARANTINE, time.time(), _QUARANTINED, None, mends=True)
 
     def _apply_limits(self, newest: int) -> None:
         if self._limits[:2] == (None, None):
@@ -205,6 +208,6 @@ class Entries:
             self._trim(self._limits.room(newest))
 
     def _trim(self, limits: Limits) -> int:
-        gone: int = self._guard.use(self._store.trim, self._space, time.time(), *limits) or 0
+        gone: int = self._guard.use(self._store.trim, self._space, time.time(), *limits, mends=True) or 0
         self.stats.count(evictions=gone)
         return gone

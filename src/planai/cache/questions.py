@@ -23,11 +23,11 @@ class Questions:
         self._codec = codec
         self._guard = guard
 
-    def follow(self, key: str, find: Callable[[str], str]) -> tuple[str, tuple[str, ...]]:
+    def follow(self, key: str, find: Callable[[str], str], *, mends: bool = False) -> tuple[str, tuple[str, ...]]:
         """Return the key that the look-ups in the provenance lead to from `key`, and these look-ups."""
         reads: list[str] = []
         while len(reads) < _LONGEST_CHAIN:
-            record = self._guard.use(self._store.get, self._space, key)
+            record = self._guard.use(self._store.get, self._space, key, mends=mends)
             if record is None:
                 break
             look_up = self._codec.decode(record.payload)
@@ -42,14 +42,14 @@ class Questions:
         about = About(answer.id, kind="question").dump() if answer.reads else b""
         for look_up, found in answer.reads:
             payload = self._codec.encode(look_up)
-            known = self._guard.use(self._store.get, self._space, key)
+            known = self._guard.use(self._store.get, self._space, key, mends=True)
             if known is None or known.payload != payload:
-                self._guard.use(self._store.put, self._space, key, Record(payload, now, about=about))
+                self._guard.use(self._store.put, self._space, key, Record(payload, now, about=about), mends=True)
             key = _next(key, look_up, found)
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._guard.use(self._store.delete, self._space)
+        self._guard.use(self._store.delete, self._space, mends=True)
 
 
 def key_after(key: str, reads: Sequence[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from planai.cache.openfiles import OpenFiles
+from planai.cache.stores.damage import names_locked
 
 BUSY_SECONDS = 30.0
 """How long to wait for another process that is writing."""
@@ -79,20 +80,8 @@ def open_file(path: str, prepare: Prepare) -> Opened:
         OSError: there is none, and it cannot be made.
         sqlite3.Error: it cannot be read.
     """
-    try:
-        return _open_to_write(path, prepare)
-    except OSError as error:
-        if may_lack_files(error) or not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
-            raise
-        reason: Exception = error
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OPEN_ERRORS:
-            raise
-        reason = error
-    try:
-        return _open_to_read(path, prepare)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise reason from error
+    with names_locked(path):
+        return _open_as_possible(path, prepare)
 
 
 def connect(path: str, file: tuple[int, ...], prepare: Prepare = lambda _: None) -> sqlite3.Connection:
@@ -186,6 +175,37 @@ def _files_are_short() -> bool:
         for descriptor in opened:
             os.close(descriptor)
     return False
+
+
+def remove_files(path: str, known: dict[str, tuple[int, ...]]) -> None:
+    """Remove the log of a database that was replaced, which SQLite left there: it would write it into the new one.
+
+    Args:
+        path: the database.
+        known: which files they were; others that have taken their place stay.
+    """
+    with names_locked(path):
+        for name, file in known.items():
+            with contextlib.suppress(FileNotFoundError):
+                if identity(name, whole=False) == file:
+                    os.unlink(name)  # noqa: PTH108 - a str, as everywhere here
+
+
+def _open_as_possible(path: str, prepare: Prepare) -> Opened:
+    try:
+        return _open_to_write(path, prepare)
+    except OSError as error:
+        if may_lack_files(error) or not os.path.isfile(path):  # noqa: PTH113 - a str, as everywhere here
+            raise
+        reason: Exception = error
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OPEN_ERRORS:
+            raise
+        reason = error
+    try:
+        return _open_to_read(path, prepare)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise reason from error
 
 
 def _open_to_write(path: str, prepare: Prepare) -> Opened:

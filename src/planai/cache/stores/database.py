@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 import threading
 import time
@@ -20,12 +19,18 @@ from planai.cache.stores.connecting import (
     identity,
     may_be_written,
     open_file,
+    remove_files,
     with_files,
 )
+from planai.cache.stores.damage import (
+    BESIDE,
+    Mended,
+    Save,
+    names_locked,
+    raise_damage,
+    set_aside,
+)
 from planai.cache.stores.writing import Operation, Statement, Writer
-
-BESIDE = ("", "-wal", "-shm")
-"""How the names of the files end that belong together."""
 
 _TRUST_SECONDS = 0.002
 """How long after a look at the file another is not worth its while before a write: a look takes as long as a lock."""
@@ -59,6 +64,7 @@ class Database:
         self._seen = 0.0
         self._file: tuple[int, ...] | None = None
         self._beside: dict[str, tuple[int, ...]] = {}
+        self._looked_at: tuple[int, ...] | None = None
 
     def row(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
         """Return the first row of a select, or None."""
@@ -77,14 +83,17 @@ class Database:
                 and nobody else who writes. The result is how many rows it changed.
         """
         self.open()
-        if alone is not None and (changed := self._writer.write_alone(*alone)) is not None:
-            return changed
         while True:
             try:
+                if alone is not None and (changed := self._writer.write_alone(*alone)) is not None:
+                    return changed
                 return self._writer.write(operation)
             except FileReplacedError:
                 self._seen = 0.0
                 self.open()
+            except sqlite3.DatabaseError as error:
+                raise_damage(error, self._file)
+                raise
             finally:
                 if self._opened is None and self._writer.connection is not None:  # let go since `open` was called
                     holders.add(self)
@@ -126,13 +135,20 @@ class Database:
         with self._reading, self._writer.lock:
             self._close_connections()
 
-    def set_aside(self, path: Path) -> None:
-        """Give the file another name, with those beside it; the next use makes a new one."""
+    def mend(self, file: tuple[int, ...], readable: str, save: Save) -> Mended | None:
+        """Do what `set_aside` does, if the file is still the one that a `DamageError` named.
+
+        None where that was tried before: to look at all of a large file takes long.
+        """
         with self._reading, self._writer.lock:
             self._close_connections()
-            for ending in BESIDE:
-                if os.path.exists(self._path + ending):  # noqa: PTH110 - a str, as everywhere here
-                    os.replace(self._path + ending, f"{path}{ending}")  # noqa: PTH105
+            with names_locked(self._path, alone=True):
+                if identities([self._path]).get(self._path) != file:
+                    return Mended()
+                if self._looked_at == file:
+                    return None
+                self._looked_at = file
+                return set_aside(self._path, readable, save)
 
     def let_go(self) -> bool:
         """Close all connections unless they are in use, and tell whether they are closed."""
@@ -169,7 +185,12 @@ class Database:
                 opened = self._there()
                 if opened is None:
                     return nothing
-                found = self._select(opened, fetch, sql, parameters)
+                try:
+                    found = self._select(opened, fetch, sql, parameters)
+                except sqlite3.DatabaseError as error:
+                    if opened.is_writable:
+                        raise_damage(error, opened.file)
+                    raise
                 if not opened.is_watched or self.is_current():
                     return found
 
@@ -183,10 +204,12 @@ class Database:
         return fetch(opened.connection.execute(sql, parameters))
 
     def _close_connections(self) -> None:
-        if self._opened is not None:
-            self._opened.connection.close()
-            self._opened = None
-        self._writer.close()
+        if self._opened is not None or self._writer.connection is not None:
+            with names_locked(self._path):
+                if self._opened is not None:
+                    self._opened.connection.close()
+                self._writer.close()
+        self._opened = None
         holders.remove(self)
 
     def _there(self) -> Opened | None:
@@ -198,22 +221,18 @@ class Database:
     def _open(self) -> Opened:
         with self._writer.lock:
             self._close_connections()
-            self._remove_old_log()
+            beside, self._beside = self._beside, {}
+            if beside and not self.is_current():
+                remove_files(self._path, beside)
         Path(self._path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         holders.admit(self)
+        file = identities([self._path]).get(self._path)
         try:
             self._opened = with_files(lambda: open_file(self._path, self._prepare))
-        except BaseException:
+        except BaseException as error:
             holders.remove(self)
+            raise_damage(error, file)
             raise
         self._file = self._writer.file = self._opened.file
         self._beside = identities(self._path + ending for ending in BESIDE[1:])
         return self._opened
-
-    def _remove_old_log(self) -> None:
-        """Remove the log of a file that was replaced, which SQLite left there: it would write it into the new one."""
-        if not self.is_current():
-            for path, known in self._beside.items():
-                if identities([path]).get(path) == known:
-                    Path(path).unlink(missing_ok=True)
-        self._beside = {}

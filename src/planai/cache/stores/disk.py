@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from planai.cache.store import Info, Order, Record, newest
+from planai.cache.stores.damage import DamageError, told_of
 from planai.cache.stores.database import Database
 from planai.cache.stores.large import LargeFiles
+from planai.cache.stores.salvage import READABLE, salvage
 from planai.cache.stores.schema import from_column, number_of, prepare, to_column
 from planai.cache.stores.touches import Touches
 from planai.cache.stores.upkeep import Upkeep
@@ -161,6 +163,18 @@ class DiskStore:
             OSError: the folder may not be read, or not be changed by this user.
         """
         return list(verify(self._folder / FILE, self._database, self._large, repair=repair))
+
+    def mend(self, error: Exception) -> str | None:
+        """Set the database aside if it is damaged, and go on with what can be read of it.
+
+        Raises:
+            OSError: it cannot be moved.
+            sqlite3.Error: what can be read of it cannot be copied.
+        """
+        mended = self._database.mend(error.file, READABLE, salvage) if isinstance(error, DamageError) else None
+        if mended is None or mended.aside is None:
+            return None if mended is None else ""
+        return f"{self._folder / FILE} is damaged ({mended.reason}) and {told_of(mended)}"
 
     def before_fork(self) -> None:
         """Hold all locks and close the connections, which may not be shared with a child."""

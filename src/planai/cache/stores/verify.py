@@ -10,17 +10,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from planai.cache.stores.database import BESIDE, Database
+from planai.cache.stores.connecting import identity
+from planai.cache.stores.damage import BESIDE, DamageError, told_of
+from planai.cache.stores.database import Database
 from planai.cache.stores.large import LargeFiles
+from planai.cache.stores.salvage import READABLE, salvage
 from planai.cache.stores.schema import from_column
 from planai.cache.stores.writing import Transaction
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""What says how the file is, such as ERROR for one without its tables; other errors are of the moment, as a lock is."""
-
-_READABLE = "SELECT digest, file, about, payload, cleared FROM entries, spaces LIMIT 0"
 
 
 def verify(path: Path, database: Database, large: LargeFiles, *, repair: bool) -> Iterator[str]:
@@ -62,7 +61,7 @@ def _modes(path: Path, large: LargeFiles, *, repair: bool) -> Iterator[str]:
 def _damage(database: Database) -> sqlite3.DatabaseError | str | None:
     """Return what is wrong with the database, or None."""
     try:
-        database.rows(_READABLE)
+        database.rows(READABLE)
         found = [text for (text,) in database.rows("PRAGMA integrity_check (3)")]
     except sqlite3.DatabaseError as error:
         return error
@@ -70,14 +69,14 @@ def _damage(database: Database) -> sqlite3.DatabaseError | str | None:
 
 
 def _damaged(path: Path, database: Database, damage: sqlite3.DatabaseError | str, *, repair: bool) -> Iterator[str]:
-    code = getattr(damage, "sqlite_errorcode", None)
-    if isinstance(damage, sqlite3.DatabaseError) and (code is None or code & 0xFF not in _DAMAGE):
+    if isinstance(damage, sqlite3.DatabaseError) and not isinstance(damage, DamageError):
         yield f"{path} cannot be read now: {damage}."
-    elif repair:
-        aside = next(new for n in itertools.count(1) if not (new := Path(f"{path}.damaged-{n}")).exists())
-        database.set_aside(aside)
+        return
+    mended = database.mend(identity(str(path), whole=False), READABLE, salvage) if repair else None
+    if mended is not None:
         database.open()
-        yield f"{path} is damaged ({damage}) and was moved to {aside.name}; the cache begins anew."
+    if mended is not None and mended.aside is not None:
+        yield f"{path} is damaged ({damage}) and {told_of(mended)}."
     else:
         yield f"{path} is damaged: {damage}."
 

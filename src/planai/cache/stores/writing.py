@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from planai.cache.stores.connecting import connect, with_files
+from planai.cache.stores.damage import names_locked
 
 
 class Transaction:
@@ -122,7 +123,8 @@ class Writer:
         if self.connection is None or not self.is_current():
             self.close()
             file = self.file
-            self.connection = with_files(lambda: connect(self._path, file or ()))
+            with names_locked(self._path):
+                self.connection = with_files(lambda: connect(self._path, file or ()))
             self._connected = file
         return self.connection
 
