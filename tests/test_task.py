@@ -329,6 +329,16 @@ def test_find_input_tasks_returns_all_of_the_type_oldest_first() -> None:
     assert [type(task) for task in word.copy_input_provenance()] == [Page, SubPage, Page]
 
 
+def test_the_input_provenance_is_copied_without_what_is_known_of_it() -> None:
+    page = set_lineage(Page(url="1"), Lineage(previous=SubPage(url="0"), provenance=ROOT.child("Fetch", 1)))
+    word = set_lineage(Word(text="end"), Lineage(previous=page))
+    copied = word.copy_input_provenance()[-1]
+    assert copied == page
+    assert (copied.provenance(), copied.copy_input_provenance()) == ((), [])
+    copied.url = "changed"
+    assert word.find_input_task(Page) == Page(url="1")
+
+
 def test_previous_input_task_has_its_own_provenance() -> None:
     out = published(lambda _: Word(text="hi"))
     previous = out.previous_input_task()

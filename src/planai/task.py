@@ -147,7 +147,7 @@ class Task(PlanAITask, Traced):
         return found
 
     def copy_input_provenance(self) -> list[Task]:
-        """Return all tasks that this one was computed from, oldest first."""
+        """Return copies of all tasks that this one was computed from, oldest first; they have no provenance."""
         found: list[Task] = _look_up(self, "copy_input_provenance")
         return found
 
@@ -252,16 +252,16 @@ def _take_private_state(task: Task, key: str) -> Any:
 _LOOK_UPS: dict[str, Callable[[Task, Any], Any]] = {
     "provenance": lambda task, _: lineage_of(task).provenance.chain(),
     "prefix_for_input_task": _prefix,
-    "find_input_task": lambda task, kind: next((found for found in _inputs(task) if isinstance(found, kind)), None),
-    "find_input_tasks": lambda task, kind: [found for found in _inputs(task) if isinstance(found, kind)][::-1],
-    "previous_input_task": lambda task, _: next(_inputs(task), None),
-    "copy_input_provenance": lambda task, _: list(_inputs(task))[::-1],
+    "find_input_task": lambda task, kind: next((found for found in inputs_of(task) if isinstance(found, kind)), None),
+    "find_input_tasks": lambda task, kind: [found for found in inputs_of(task) if isinstance(found, kind)][::-1],
+    "previous_input_task": lambda task, _: next(inputs_of(task), None),
+    "copy_input_provenance": lambda task, _: [snapshot(found) for found in inputs_of(task)][::-1],
     "get_private_state": _take_private_state,
 }
 
 
-def _inputs(task: Task) -> Iterator[Task]:
-    """Yield the tasks that `task` was computed from, newest first."""
+def inputs_of(task: Task) -> Iterator[Task]:
+    """Yield the tasks that `task` was computed from, newest first, each with what a run knows of it."""
     current: Task | None = task
     while current is not None:
         lineage = lineage_of(current)

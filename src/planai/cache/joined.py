@@ -102,7 +102,7 @@ def _members(group: TaskGroup) -> list[Task]:
     for number, task in enumerate(_originals(group) or group.tasks):
         lineage = lineage_of(task)
         if watch is not None:
-            path = (*watch.path, ("copy_input_provenance", None), ("item", number))
+            path = (*watch.path, ("find_input_tasks", Task), ("item", number))
             lineage = lineage._replace(watch=Watch(watch.trace, path))
         members.append(set_lineage(snapshot(task), lineage))
     return members

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from planai.cache.canonical import canonical, digest, qualified
 from planai.cache.memo import per_class
 from planai.cache.source import code_of_model, code_of_worker
-from planai.task import Task, lineage_of
+from planai.task import Task, inputs_of, lineage_of
 from planai.trace import Question
 
 
@@ -88,7 +88,8 @@ def _codes(value: Any) -> list[bytes]:
 
 def _ancestors(task: Task, kind: str) -> list[Task]:
     """Return the tasks that `task` was computed from, oldest first, whose class or a base of it is called `kind`."""
-    return [found for found in task.copy_input_provenance() if any(qualified(c) == kind for c in type(found).__mro__)]
+    found = list(inputs_of(task))[::-1]
+    return [ancestor for ancestor in found if any(qualified(c) == kind for c in type(ancestor).__mro__)]
 
 
 def _prefix(task: Task, worker: str) -> Any:
