@@ -6,6 +6,7 @@
     ├── ConfigurationError (ValueError)   a setting or an argument that cannot be meant
     │   ├── TypeMismatch (TypeError)      a task type that is none, or that a worker does not consume
     │   ├── UnusedHook (RuntimeError)     a method of a worker that nothing would ever call
+    │   ├── NobodyConsumes (KeyError)     a task type whose consumers are to be taken away, and that has none
     │   └── WiringError                   all wiring mistakes of one graph, raised together
     ├── PublishError (ValueError)         a task published with the wrong type, or to nobody
     ├── OutsideCallError (RuntimeError)   something that exists only while a worker consumes a task
@@ -47,6 +48,12 @@ class TypeMismatch(ConfigurationError, TypeError):
 
 class UnusedHook(ConfigurationError, RuntimeError):
     """A worker has a method that only another kind of worker is asked for."""
+
+
+class NobodyConsumes(ConfigurationError, KeyError):
+    """The consumers of a task type are to be taken away, and it has none."""
+
+    __str__ = Exception.__str__  # a KeyError would show its message in quotes
 
 
 class WiringError(ConfigurationError):

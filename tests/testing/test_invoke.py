@@ -182,8 +182,19 @@ def test_only_the_consumers_of_a_type_are_taken_away() -> None:
     graph.set_sink(several, Word)
     outputs = graph.run([(several, Word(text="a"))], executor="inline").outputs
     assert outputs == [Word(text="1"), Hint(text="2")]
-    with pytest.raises(ValueError, match="publishes 'Word', and no 'Hint'"):
-        unregister_output_type(upper, Hint)
+
+
+def test_consumers_that_are_not_there_cannot_be_taken_away() -> None:
+    several, upper = Several(), Upper()
+    graph = Graph().add_workers(several, upper)
+    graph.set_dependency(several, upper)
+    with pytest.raises(KeyError) as caught:
+        unregister_output_type(several, Hint)
+    assert str(caught.value) == "nobody consumes a 'Hint' from 'Several': there is none to take away"
+    unregister_output_type(several, Word)
+    for worker, kind in ((several, Word), (upper, Hint)):
+        with pytest.raises(ValueError, match="nobody consumes"):
+            unregister_output_type(worker, kind)
 
 
 def test_a_context_can_be_reset() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from planai.cache.storing import StoringTaskWorker
 from planai.call import Call, Scope, perform, perform_async
 from planai.describing import Description
-from planai.errors import ConfigurationError, TypeMismatch, UnusedHook
+from planai.errors import NobodyConsumes, TypeMismatch, UnusedHook
 from planai.events import Event, Failed, Finished, Output
 from planai.join import JoinedTaskWorker
 from planai.provenance import ROOT
@@ -174,17 +174,20 @@ def unregister_output_type(worker: TaskWorker, output_type: type[Task]) -> None:
         output_type: one of its `output_types`. A consumer that gets other types from the worker, too, keeps all.
 
     Raises:
-        ConfigurationError: the worker does not publish it.
+        NobodyConsumes: no consumer gets it from the worker.
     """
-    if output_type not in worker.output_types:
-        raise ConfigurationError(
-            f"{worker.name!r} publishes {type_names(worker.output_types)}, and no {output_type.__name__!r}"
-        )
+    found = False
     for graph in worker.wirings:
         if isinstance(graph, Description):
             wires = graph.wires
-            wires.sinks[:] = [sink for sink in wires.sinks if (sink[0], sink[1].output_type) != (worker, output_type)]
-            wires.edges[:] = [edge for edge in wires.edges if not _is_for(edge, worker, output_type)]
+            sinks = [sink for sink in wires.sinks if (sink[0], sink[1].output_type) != (worker, output_type)]
+            edges = [edge for edge in wires.edges if not _is_for(edge, worker, output_type)]
+            found |= (len(sinks), len(edges)) != (len(wires.sinks), len(wires.edges))
+            wires.sinks[:], wires.edges[:] = sinks, edges
+    if not found:
+        raise NobodyConsumes(
+            f"nobody consumes a {output_type.__name__!r} from {worker.name!r}: there is none to take away"
+        )
 
 
 def _is_for(edge: tuple[TaskWorker, TaskWorker], worker: TaskWorker, output_type: type[Task]) -> bool:
