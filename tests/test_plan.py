@@ -265,6 +265,14 @@ def test_a_subclass_goes_to_the_most_specific_consumer() -> None:
     assert route(HugeNumber(), None) == ("UseBig",)
 
 
+def test_a_subclass_that_somebody_consumes_is_not_collected_with_its_base() -> None:
+    up = Anything()
+    route = plan_of((up, UseBig()), sinks=[(up, Sink(Number)), (up, Sink(HugeNumber))]).router("Anything")
+    assert route(Number(), None) == ("sink 1 of Anything",)
+    assert route(BigNumber(), None) == ("UseBig",)
+    assert route(HugeNumber(), None) == ("sink 2 of Anything",)
+
+
 def test_two_consumers_need_a_choice() -> None:
     up, one, other = Anything(), Use(), JoinNumbers()
     route = plan_of((up, one), (up, other)).router("Anything")

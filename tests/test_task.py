@@ -335,6 +335,7 @@ def test_the_input_provenance_is_copied_without_what_is_known_of_it() -> None:
     copied = word.copy_input_provenance()[-1]
     assert copied == page
     assert (copied.provenance(), copied.copy_input_provenance()) == ((), [])
+    assert isinstance(copied, Page)
     copied.url = "changed"
     assert word.find_input_task(Page) == Page(url="1")
 

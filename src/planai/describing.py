@@ -93,7 +93,7 @@ class Description:
 
         Args:
             worker: the worker upstream.
-            output_type: the type, subclasses included.
+            output_type: the type; its subclasses, too, but for those that something else is wired to consume.
             notify: called as ``notify(metadata, task)`` in place of collecting the task.
 
         Raises:

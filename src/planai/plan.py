@@ -182,8 +182,9 @@ class Plan:
         ways_out = [taker for taker in takers if taker.leaves and consumer is None]
         if consumer is not None:
             takers = [taker for taker in takers if consumer in (taker.performer, taker.key)]
+        takers = _most_specific([taker for taker in takers if not taker.leaves], kind)
         sinks = [taker for taker in takers if isinstance(taker.performer, Sink)]
-        workers = _most_specific([taker for taker in takers if taker not in sinks and not taker.leaves], kind)
+        workers = [taker for taker in takers if taker not in sinks]
         for way in ways_out:  # somebody outside has to get it: the call that publishes it can still be told
             self.resolve(way.leaves, kind)
         if not workers and not sinks and not ways_out:
