@@ -1,5 +1,6 @@
 """Settings of workers, however briefly they are written."""
 
+import copy
 import functools
 import json
 from functools import cached_property, lru_cache, partial
@@ -209,6 +210,27 @@ def test_fields_private_attributes_and_validators_of_pydantic_go_on_working() ->
     assert (worker.size, worker.double, worker.kind, worker._seen, worker._bare) == (4, 8, "k", [], 5)
     with pytest.raises(ValidationError, match="size"):
         Mine(size=0)
+
+
+def test_private_attributes_may_be_set_while_the_worker_is_made_and_go_on_changing() -> None:
+    class After(Plain):
+        _count: int = PrivateAttr(default=0)
+
+        def model_post_init(self, context: Any) -> None:
+            self._count = 4
+
+    class Before(Plain):
+        _count: int = PrivateAttr(default=0)
+
+        def __init__(self, **settings: Any) -> None:
+            self._count = 4
+            super().__init__(**settings)
+
+    for worker in (After(), Before()):
+        worker._count += 1
+        worker._count += 1
+        assert worker._count == 6
+        assert copy.deepcopy(worker)._count == 6
 
 
 def test_a_setting_may_be_called_model_something_without_a_warning() -> None:

@@ -34,7 +34,8 @@ class Configurable(BaseModel, metaclass=WorkerMeta):
         except ValidationError as error:
             refuse_unknown(type(self), error)
             raise
-        self.__dict__.update(early)
+        for name, value in early.items():
+            setattr(self, name, value)
         self.__dict__.update(self._begin_())
 
     def _begin_(self) -> dict[str, Any]:
@@ -69,10 +70,17 @@ class Configurable(BaseModel, metaclass=WorkerMeta):
     def __setattr__(self, name: str, value: Any) -> None:
         """Validate what is a setting; keep anything else as an ordinary attribute."""
         is_made = "_lock_" in self.__dict__
-        if is_made and (name in type(self).model_fields or name.startswith("_")):
+        if self._keeps_apart_(name) or (is_made and (name in type(self).model_fields or name.startswith("_"))):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)
+
+    def _keeps_apart_(self, name: str) -> bool:
+        """Tell whether pydantic keeps `name`, a private attribute, by now: from before ``model_post_init`` on.
+
+        An attribute of that name beside it would hide all later changes.
+        """
+        return name in type(self).__private_attributes__ and getattr(self, "__pydantic_private__", None) is not None
 
     @property
     def lock(self) -> threading.RLock:
