@@ -217,6 +217,13 @@ class TaskWorker(PlanAIWorker, Configurable, ABC):
         """The workers that `register_consumer` named."""
         return tuple(consumer for _, consumer in self.__dict__["_registered_"])
 
+    def forget_consumers(self, task_cls: type[Task]) -> bool:
+        """Undo `register_consumer` for `task_cls`, and tell whether there was something to undo."""
+        registered: list[tuple[type[Task], TaskWorker]] = self.__dict__["_registered_"]
+        kept = [known for known in registered if known[0] is not task_cls]
+        had_some, registered[:] = len(kept) < len(registered), kept
+        return had_some
+
     def validate_task(self, task_cls: type[Task], consumer: TaskWorker) -> tuple[bool, Exception | None]:
         """Return whether `consumer` consumes `task_cls`, and the error that says what it consumes if it does not."""
         accepted = consumer.get_task_classes()

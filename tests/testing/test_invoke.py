@@ -197,6 +197,16 @@ def test_consumers_that_are_not_there_cannot_be_taken_away() -> None:
             unregister_output_type(worker, kind)
 
 
+def test_consumers_of_a_worker_that_is_in_no_graph_can_be_taken_away() -> None:
+    several, upper = Several(), Upper()
+    several.register_consumer(Word, upper)
+    unregister_output_type(several, Word)
+    with pytest.raises(KeyError):
+        unregister_output_type(several, Word)
+    graph = Graph().add_workers(several, upper)
+    assert graph.dependencies == {}
+
+
 def test_a_context_can_be_reset() -> None:
     upper = InvokeTaskWorker(Upper)
     upper.invoke(Word(text="a"))

@@ -170,13 +170,13 @@ def unregister_output_type(worker: TaskWorker, output_type: type[Task]) -> None:
     [Number(value=8)]
 
     Args:
-        worker: the worker, which is in a graph.
+        worker: the worker.
         output_type: one of its `output_types`. A consumer that gets other types from the worker, too, keeps all.
 
     Raises:
         NobodyConsumes: no consumer gets it from the worker.
     """
-    found = False
+    found = worker.forget_consumers(output_type)
     for graph in worker.wirings:
         if isinstance(graph, Description):
             wires = graph.wires
