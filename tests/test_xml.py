@@ -1,12 +1,13 @@
 """XML of plain data: its shape, and that it can always be parsed."""
 
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planai.xml import to_xml
+from planai.xml import dict_dump_xml, to_xml
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 PLAIN = st.recursive(
@@ -37,6 +38,22 @@ def test_names_and_characters_that_xml_does_not_know_are_replaced() -> None:
         ("___", "1"),
         ("_", "2"),
         ("_3", "4"),
+    ]
+
+
+def test_names_times_and_bytes_are_written_as_planai_writes_them() -> None:
+    data = {
+        "content-type": "a",
+        "v1.0": datetime(2024, 1, 2, 3, 4, tzinfo=UTC),
+        "raw": "é".encode(),
+        "odd": b"a\xff\x00",
+    }
+    root = ET.fromstring(dict_dump_xml(data))
+    assert [(element.tag, element.text) for element in root] == [
+        ("content_type", "a"),
+        ("v1_0", "2024-01-02T03:04:00+00:00"),
+        ("raw", "é"),
+        ("odd", "a\ufffd?"),
     ]
 
 

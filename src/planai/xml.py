@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -49,18 +50,25 @@ def _element(tag: str, value: Any) -> ET.Element:
     elif isinstance(value, list | tuple | set | frozenset):
         element.extend(_element("item", item) for item in value)
     elif value is not None:
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        element.text = _NO_XML_CHARACTER.sub("?", text)
+        element.text = _NO_XML_CHARACTER.sub("?", _text(value))
     return element
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 @functools.lru_cache(maxsize=1024)
 def _name(text: str) -> str:
     """Return `text` as a name; letters that the parsers of XML know none of are replaced, too."""
-    name = re.sub(r"[^\w.-]", "_", text)
+    name = re.sub(r"\W", "_", text)
     name = name if re.match(r"[^\W\d]", name) else f"_{name}"
     try:
         ET.fromstring(f"<{name}/>")  # noqa: S314 - a name alone
     except (ET.ParseError, UnicodeEncodeError):
-        return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
+        return re.sub(r"\W", "_", name, flags=re.ASCII)
     return name
