@@ -6,6 +6,7 @@ from typing import Any
 
 from cache.samples import about, digest_of, profile
 from planai.cache.explain import INPUT_CLASS, UNKNOWN, Difference, compare, nearest
+from planai.cache.shown import HIDDEN
 
 OLD = profile()
 NEW_CODE = profile(
@@ -56,6 +57,15 @@ def test_what_shows_no_difference_is_a_secret_if_there_are_some() -> None:
     hidden = {"api_key": "SecretStr('**********')", "name": '"a"', "options": "{'token': SecretStr('**********')}"}
     old, new = of(fields=hidden, parts={"task": digest_of("1")}), of(fields=hidden, parts={"task": digest_of("2")})
     assert compare(old, OLD, new, OLD) == [Difference("field", "api_key or options", "a secret", "another")]
+
+
+def test_what_is_secret_by_its_name_is_named() -> None:
+    parts = OLD.parts | {"code": digest_of("code 2"), "settings": digest_of("settings 2")}
+    old = OLD._replace(code={"shop.TOKEN": HIDDEN, "shop.RATE": "2"}, settings={"api_key": HIDDEN, "size": "1"})
+    assert compare(of(), old, of(profile_name="2"), old._replace(parts=parts)) == [
+        Difference("code", "shop.TOKEN", "a secret", "another"),
+        Difference("setting", "api_key", "a secret", "another"),
+    ]
 
 
 def test_an_output_type_that_changed() -> None:

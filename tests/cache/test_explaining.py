@@ -295,6 +295,48 @@ def test_an_edit_names_nothing_else(load: Load, folder: Path, edit: dict[str, st
     assert shop.Rate(cache_dir=folder).explain(shop.Order(item="tea")).reason == reason.format(shop="edited_shop")
 
 
+CONSTANTS = {
+    "a secret by its name": ("API_TOKEN", "'hunter2'", "'hunter3'"),
+    "a secret": ("PIN", "SecretStr('hunter2')", "SecretStr('hunter3')"),
+    "a secret in a dict": ("OPTIONS", "{'api_key': 'hunter2'}", "{'api_key': 'hunter3'}"),
+    "a secret in an object": ("ACCOUNT", "Account(password=SecretStr('hunter2'))", "Account()"),
+    "a field that is not shown": ("PLACE", "Place(address='hunter2')", "Place(address='hunter3')"),
+    "a secret in a dataclass": ("KEYS", "Keys(api_key='hunter2')", "Keys(api_key='hunter3')"),
+    "a pattern": ("PATTERN", "re.compile('a')", "re.compile('b')"),
+    "a figure": ("SHARE", "Decimal('1.1')", "Decimal('1.2')"),
+}
+OF_CONSTANTS = """
+import dataclasses, re
+from decimal import Decimal
+from pydantic import BaseModel, Field, SecretStr
+class Account(BaseModel):
+    user: str = "ann"
+    password: SecretStr = SecretStr("")
+class Place(BaseModel):
+    address: str = Field(repr=False)
+@dataclasses.dataclass
+class Keys:
+    api_key: str
+CONSTANT = 1
+"""
+
+
+@pytest.mark.parametrize(("name", "old", "new"), CONSTANTS.values(), ids=CONSTANTS)
+def test_a_constant_that_changed_is_named_and_never_shown_if_it_is_secret(
+    load: Load, folder: Path, name: str, old: str, new: str
+) -> None:
+    code = f"len(str({name}))"
+    shop = load(constant=f"{OF_CONSTANTS}{name} = {old}", code=code)
+    run_inline(shop.Rate(cache_dir=folder), shop.Order(item="tea"))
+    worker = (shop := load(constant=f"{OF_CONSTANTS}{name} = {new}", code=code)).Rate(cache_dir=folder)
+    found = worker.explain(shop.Order(item="tea"))
+    assert found.reason == f"code of edited_shop.{name} changed"
+    assert differing(found) == [("code", f"edited_shop.{name}")]
+    assert dict(run_inline(worker, shop.Order(item="tea")).cache.reasons) == {found.reason: 1}
+    assert "hunter" not in f"{found}"
+    assert not [file for file in folder.iterdir() if b"hunter" in file.read_bytes()]
+
+
 def test_where_code_does_not_decide_an_edit_is_a_hit(load: Load, folder: Path) -> None:
     option = {"option": "cache_code = False"}
     shop = load(**option)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 from contextlib import closing
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 from planai import CachedTaskWorker, Task
 from planai.cache.canonical import canonical
@@ -100,6 +101,19 @@ def test_the_order_of_a_dict_is_not_shown(value: dict[str, int]) -> None:
     assert short_text(value) == short_text(dict(reversed(value.items())))
 
 
+@dataclass
+class Place:
+    city: str
+    address: str = field(default="Main St 1", repr=False)
+    api_key: str = "hunter2"
+    tags: set[str] = field(default_factory=lambda: {"b", "a"})
+
+
+class Person(BaseModel):
+    name: str
+    address: str = Field(default="Main St 1", repr=False)
+
+
 SHOWN: list[tuple[Any, str]] = [
     ("a\nb", '"a\\nb"'),
     ("é", '"é"'),
@@ -117,6 +131,8 @@ SHOWN: list[tuple[Any, str]] = [
     (Part(tags={"b", "a"}), "Part(tags={'a', 'b'}, password=SecretStr(''))"),
     (OrderedDict(a=1), repr(OrderedDict(a=1))),
     (Silent(), "<Silent #?>"),
+    (Place("Rome"), f"Place(city='Rome', address={HIDDEN}, api_key={HIDDEN}, tags={{'a', 'b'}})"),
+    (Person(name="Ann"), f"Person(name='Ann', address={HIDDEN})"),
 ]
 
 

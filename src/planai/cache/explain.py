@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from planai.cache.about import About, Profile
+from planai.cache.shown import HIDDEN
 
 Part = Literal["code", "setting", "field", "output", "read", "extra", "worker", "key"]
 
@@ -16,7 +17,6 @@ INPUT_CLASS = "(class)"
 UNKNOWN = "(unknown)"
 """Stands for what a part consists of, where only its digest was kept."""
 
-_STARS = "'**********'"  # for which pydantic shows a secret
 _DIGEST = re.compile(r"[0-9a-f]{32,}")
 _SHORT = 16
 _TASK = "task"
@@ -152,7 +152,7 @@ def _of_hidden(
     part: Part, old: Mapping[str, str], new: Mapping[str, str], before: str | None, after: str | None
 ) -> Difference:
     """Name the secrets of which one has to be another, where all that is shown is the same."""
-    names = [name for name in sorted(new) if name in old and _STARS in new[name]]
+    names = [name for name in sorted(new) if name in old and HIDDEN in new[name]]
     if names:
         return Difference(part, " or ".join(names), "a secret", "another")
     return Difference(part, UNKNOWN, _short(before or None), _short(after or None))

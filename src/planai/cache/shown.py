@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from planai.cache.canonical import canonical, digest
 from planai.cache.names import is_credential
+from planai.cache.scalars import SCALARS
 from planai.errors import UnkeyableValue
 
 LENGTH = 160
@@ -46,6 +50,22 @@ def named_text(name: str, value: Any) -> str:
     return HIDDEN if is_secret(name, value) else short_text(value)
 
 
+def constant_text(name: str, value: Any, form: bytes) -> str:
+    """Return the short text of a constant in code; of an object, which may show itself otherwise each time, a digest.
+
+    Args:
+        name: what it is called; by that, a text or bytes may be a secret.
+        value: the constant.
+        form: what its digest is made of.
+
+    >>> constant_text("RATE", 2, b""), constant_text("PIN", SecretStr("1234"), b"")
+    ('2', "SecretStr('**********')")
+    """
+    if type(value) in SCALARS or type(value) in _SHOW or isinstance(value, _SHOWN_BY_THEMSELVES) or is_dataclass(value):
+        return named_text(name, value)
+    return f"{type(value).__name__} #{digest(form)[:12]}"
+
+
 def is_secret(name: object, value: Any) -> bool:
     """Tell whether a value is a secret by its name, and not to be shown."""
     return isinstance(value, str | bytes) and bool(value) and is_credential(name)
@@ -73,9 +93,22 @@ def _in_order(value: Any) -> str:
     if kind in _SHOW:
         return _SHOW[kind](value)
     if isinstance(value, BaseModel) and kind.__repr__ is BaseModel.__repr__:
-        fields = (f"{name}={_under(name, item)}" for name, item in value.__repr_args__())
-        return f"{kind.__name__}({', '.join(fields)})"
+        return f"{kind.__name__}({', '.join(_fields_of_model(value))})"
+    if is_dataclass(value) and kind.__dataclass_params__.repr and hasattr(kind.__repr__, "__wrapped__"):
+        return f"{kind.__qualname__}({', '.join(_fields_of_dataclass(value))})"
     return repr(value)
+
+
+def _fields_of_model(value: BaseModel) -> Iterator[str]:
+    """Yield the fields with their values; of one that its class does not show, that there is one."""
+    for name, item in value.__repr_args__():
+        yield f"{name}={_under(name, item)}"
+    yield from (f"{name}={HIDDEN}" for name, field in type(value).model_fields.items() if not field.repr)
+
+
+def _fields_of_dataclass(value: Any) -> Iterator[str]:
+    for field in fields(value):
+        yield f"{field.name}={_under(field.name, getattr(value, field.name)) if field.repr else HIDDEN}"
 
 
 def _pairs(value: dict[Any, Any]) -> str:
@@ -102,3 +135,4 @@ _SHOW: dict[type, Callable[[Any], str]] = {
     frozenset: lambda value: f"frozenset({_set(value)})",
 }
 _LONG = frozenset({*_SHOW, bytes})
+_SHOWN_BY_THEMSELVES = (BaseModel, Enum, PurePath, Secret, SecretStr, SecretBytes)

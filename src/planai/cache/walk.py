@@ -25,11 +25,10 @@ from planai.cache.names import module_name
 from planai.cache.own import Own
 from planai.cache.parts import parts_of
 from planai.cache.places import look_up
-from planai.cache.shown import named_text
+from planai.cache.shown import constant_text
 from planai.cache.words import VARIABLES, WORDS, Word, names_in_order
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
-_SHOWN = _SCALARS | {list, dict, set, tuple, frozenset}
 _FIXED = (type, types.FunctionType, types.ModuleType, property, staticmethod, classmethod, types.BuiltinFunctionType)
 _DECIDING_CELLS = dict.fromkeys(
     ("functools:singledispatch.<locals>.dispatch", "functools:singledispatch.<locals>.register"), ("registry",)
@@ -121,12 +120,13 @@ class Walk:
         self.found.reads.append((place, name, found))
         if found is MISSING:
             return found, b""
-        if type(found) in _SHOWN:
-            module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
-            self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = named_text(name, found)
         if imports(found):  # by what name is seen from the instructions that follow
             return found, b"import"
-        return found, b"" if isinstance(found, types.ModuleType) else self.hold(found)
+        form = b"" if isinstance(found, types.ModuleType) else self.hold(found)
+        if name and not isinstance(found, _FIXED):
+            module = place.get("__name__", "") if isinstance(place, dict) else getattr(place, "__name__", "")
+            self.found.outline[f"{module_name(module)}.{name}".lstrip(".")] = constant_text(name, found, form)
+        return found, form
 
     def at_first(self, place: Any, name: str) -> tuple[Any, bytes]:
         """Return what was somewhere at first, and its form."""
