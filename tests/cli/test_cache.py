@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -474,18 +475,33 @@ def test_into_a_pipe_goes_plain_text_that_is_not_cut(store: DiskStore, folder: P
 def test_on_a_terminal_a_table_fits_and_is_limited(store: DiskStore, folder: Path) -> None:
     for number in range(60):
         put(store, f"{number} " + "x" * 300)
-    ours, theirs = pty.openpty()
-    env = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
-    with subprocess.Popen(
-        [*COMMAND, "ls", "--dir", str(folder)], stdout=theirs, stderr=subprocess.PIPE, env=env
-    ) as child:
-        os.close(theirs)
-        lines = _read(ours).splitlines()
-        assert child.wait(timeout=60) == 0
-        assert child.stderr is not None
-        assert child.stderr.read() == b"50 of 60 entries; --limit 0 shows all\n"
+    lines, told = on_a_terminal(100, "ls", "--dir", str(folder))
+    assert told == "50 of 60 entries; --limit 0 shows all\n"
     assert len(lines) == 51
-    assert all(len(line) <= 100 + len("\x1b[1m\x1b[0m") * 7 for line in lines)
+    assert all(len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_a_narrow_terminal_hides_no_column(store: DiskStore, folder: Path, width: int) -> None:
+    put(store, "a", age=DAY, cost=Cost(90.0, 1200, 0.5))
+    lines, _ = on_a_terminal(width, "ls", "--dir", str(folder))
+    assert lines[0].split() == ["ID", "WORKER", "AGE", "SIZE", "COST", "HITS", "INPUT"]
+    for shown in (COUNT.rpartition(":")[2], "1 d", "1.5 min, 1"):
+        assert shown in lines[1]
+    assert lines[1][:16] == put(store, "a")[:16]
+
+
+def on_a_terminal(width: int, *args: str) -> tuple[list[str], str]:
+    """Return the lines that a command prints on a terminal so wide, and what it says on stderr."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "COLUMNS": str(width), "TERM": "xterm"}
+    with subprocess.Popen([*COMMAND, *args], stdout=theirs, stderr=subprocess.PIPE, env=env) as child:
+        os.close(theirs)
+        lines = re.sub(r"\x1b\[\d*m", "", _read(ours)).splitlines()
+        assert child.stderr is not None
+        told = child.stderr.read().decode()
+        assert child.wait(timeout=60) == 0, told
+    return lines, told
 
 
 def _read(terminal: int) -> str:

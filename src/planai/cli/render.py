@@ -1,6 +1,7 @@
 """How the command line shows figures, times, tables and progress.
 
-On a terminal tables fit its width; into a file or a pipe goes plain text, whole lines however long they are.
+On a terminal tables fit its width, as long as each cell shows enough to be read; into a narrower one, a file or a pipe
+goes plain text, whole lines however long they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from planai.cost import Cost
 _PRETTY_UP_TO = 500
 """Rows of a table that is laid out for a terminal: rich takes a millisecond for each."""
 
+_LEAST_WIDTH = 16
+"""Characters that a cell shows at least: an id is so long."""
+
+_BETWEEN_COLUMNS = 2
 _AT_ONCE = 1000
 
 _PROGRESS_FROM = 2000
@@ -143,8 +148,7 @@ def table(
     """
     file = file or sys.stdout
     cells = [row if "".join(row).isprintable() else [printable(cell) for cell in row] for row in rows]
-    if file.isatty() and len(cells) <= _PRETTY_UP_TO:
-        _pretty(headers, cells, set(right), file)
+    if file.isatty() and len(cells) <= _PRETTY_UP_TO and _pretty(headers, cells, set(right), file):
         return
     widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
     sides = [">" if name in set(right) else "<" for name in headers]
@@ -160,17 +164,36 @@ def _for(file: TextIO, text: str) -> str:
     return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _pretty(headers: Sequence[str], cells: list[Sequence[str]], right: set[str], file: TextIO) -> None:
-    from rich.console import Console  # noqa: PLC0415 - `planai version` needs none of it
+def _pretty(headers: Sequence[str], cells: list[Sequence[str]], right: set[str], file: TextIO) -> bool:
+    """Print a table that fits the terminal, and tell whether that is possible."""
+    from rich.cells import cell_len  # noqa: PLC0415 - `planai version` needs none of it
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    console = Console(file=file)
+    widths = [max(map(cell_len, column)) for column in zip(headers, *cells, strict=True)]
+    most = _widest(widths, console.width - _BETWEEN_COLUMNS * (len(headers) - 1))
+    if most is None:
+        return False
     made = Table(box=None, pad_edge=False, header_style="bold")
     for name in headers:
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis")
+        made.add_column(
+            name, justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis", max_width=most
+        )
     for row in cells:
         made.add_row(*(Text(cell) for cell in row))  # as text: what is in brackets is no markup
-    Console(file=file).print(made)
+    console.print(made)
+    return True
+
+
+def _widest(widths: Sequence[int], room: int) -> int | None:
+    """Return how wide a column may be so that all fit; None where too little would be left of one.
+
+    >>> _widest([16, 40], 50), _widest([16, 40], 100), _widest([16, 40], 31)
+    (34, 100, None)
+    """
+    return next((most for most in range(room, _LEAST_WIDTH - 1, -1) if sum(min(most, w) for w in widths) <= room), None)
 
 
 @contextmanager
