@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 SHOP = """
+import os
 from planai import CachedTaskWorker, Graph, Task
 
 class Item(Task):
@@ -26,6 +27,9 @@ class Quote(CachedTaskWorker):
     def consume_work(self, task: Item) -> None:
         if task.name == "broken":
             raise ValueError("it fell")
+        if task.name == "loud":
+            self.print("quoting")
+            os.system("echo from another process")
         self.publish_work(Price(euros=len(task.name)))
 
 def graph():
@@ -41,6 +45,15 @@ def week():
 def faulty():
     made, quote = graph()
     return made, [(quote, Item(name="broken"))]
+
+def loud():
+    print("making")
+    os.write(1, b"and raw")
+    made, quote = graph()
+    return made, [(quote, Item(name="loud"))]
+
+def of(days):
+    return week()
 
 def alone():
     return graph()[0]
@@ -92,7 +105,17 @@ def test_a_plan_for_people_has_a_line_for_each_worker(folder: Path) -> None:
 def test_a_failure_while_warming_is_told_by_the_exit_code(folder: Path) -> None:
     done = planai(folder, "warm", "shop:faulty", code=1)
     assert "it fell" in done.stderr
-    assert "1 calls failed" in done.stderr
+    assert "1 call failed" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "warm", "migrate"])
+def test_json_is_alone_on_stdout_whatever_the_program_prints(folder: Path, command: str) -> None:
+    done = planai(folder, command, "shop:loud", "--json")
+    assert isinstance(json.loads(done.stdout), dict)
+    assert "making" in done.stderr
+    assert "and raw" in done.stderr
+    assert ("quoting" in done.stderr, "from another process" in done.stderr) == (command == "warm",) * 2
+    assert "making" in planai(folder, command, "shop:loud").stdout, "for people it stays where it was printed"
 
 
 def test_answers_of_other_code_are_taken_along_only_when_that_is_accepted(folder: Path) -> None:
@@ -117,6 +140,8 @@ def test_answers_of_other_code_are_taken_along_only_when_that_is_accepted(folder
         ("nowhere.at.all:week", "there is no module 'nowhere', which 'nowhere.at.all' is in or imports\n"),
         ("nowhere.py:week", "there is no file 'nowhere.py'"),
         ("shop:month", "'shop' has no 'month'"),
+        ("shop:of", "'shop:of' cannot be called without arguments: missing a required argument: 'days'"),
+        ("shop:Item", "'shop:Item' cannot be called without arguments: missing a required argument: 'name'"),
         ("shop:NOTHING", "returns a int: return (graph, initial_tasks)"),
     ],
 )

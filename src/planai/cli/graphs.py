@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,8 +28,9 @@ _Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 def plan(target: Target, *, json: _Json = False) -> None:
     """Tell what a run would find in its caches, and what the rest will cost by past experience. Computes nothing."""
-    graph, tasks = load(target)
-    found = graph.plan(tasks)
+    with render.kept_for_json(json):
+        graph, tasks = load(target)
+        found = graph.plan(tasks)
     if json:
         rows = [{"worker": key, **_of_row(row)} for key, row in found.workers.items()]
         render.as_json({"graph": graph.name, "expected": _of_cost(found.expected), "workers": rows})
@@ -39,8 +41,9 @@ def plan(target: Target, *, json: _Json = False) -> None:
 
 def warm(target: Target, *, json: _Json = False) -> None:
     """Run a graph, so that its answers are there when they are needed."""
-    graph, tasks = load(target)
-    result = graph.run(tasks)
+    with render.kept_for_json(json):
+        graph, tasks = load(target)
+        result = graph.run(tasks)
     if json:
         cache = result.cache
         saved, spent = _of_cost(cache.saved), _of_cost(cache.spent)
@@ -49,7 +52,9 @@ def warm(target: Target, *, json: _Json = False) -> None:
     else:
         render.say(f"{graph.name}: {result.cache}")
     if result.failures:
-        raise CacheError(f"{len(result.failures)} calls failed, whose answers are not there; see above")
+        raise CacheError(
+            f"{render.counted(len(result.failures), 'call')} failed, whose answers are not there; see above"
+        )
 
 
 def migrate(
@@ -69,12 +74,14 @@ def migrate(
     """Take the answers of earlier versions of a graph's workers along to the present ones, or those of PlanAI."""
     from planai.cache.migrating import MigratingTaskWorker  # noqa: PLC0415 - `planai cache ls` needs none of it
 
-    graph, _ = load(target)
+    with render.kept_for_json(json):
+        graph, _ = load(target)
     if from_planai is not None:
         _from_planai(graph, from_planai, accept_code, i_trust_this_folder, json)
         return
     workers = [worker for worker in graph.workers if isinstance(worker, MigratingTaskWorker)]
-    counts = {worker.cache_space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
+    with render.kept_for_json(json):
+        counts = {worker.cache_space: worker.migrate_cache(accept_code=accept_code) for worker in workers}
     if json:
         render.as_json({"migrated": counts})
     else:
@@ -96,7 +103,8 @@ def _from_planai(graph: Graph, folder: Path, accept_code: bool, is_trusted: bool
     )
     from planai.migration.taking import take_along  # noqa: PLC0415 - as above
 
-    counts = take_along(graph, folder, accept_unverified=accept_code)
+    with render.kept_for_json(as_json):
+        counts = take_along(graph, folder, accept_unverified=accept_code)
     if as_json:
         render.as_json({"entries": dict(counts)})
     else:
@@ -121,12 +129,20 @@ def load(target: str) -> tuple[Graph, Iterable[Any]]:
     found = getattr(module, name, None)
     if found is None:
         raise ConfigurationError(f"{place!r} has no {name!r}")
-    made = found() if callable(found) else found
+    made = _call(found, target) if callable(found) else found
     if isinstance(made, Graph):
         made = (made, [])
     if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], Graph)):  # noqa: PLR2004 - a pair
         raise ConfigurationError(f"{target!r} returns a {type(made).__name__}: return (graph, initial_tasks)")
     return made
+
+
+def _call(function: Callable[[], Any], target: str) -> Any:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ConfigurationError(f"{target!r} cannot be called without arguments: {error}") from error
+    return function()
 
 
 def _module(place: str) -> Any:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
 from pydantic_core import to_json
@@ -113,6 +114,27 @@ def say(text: str = "") -> None:
 def tell(text: str) -> None:
     """Print a line to stderr: a remark that is no result."""
     print(printable(text), file=sys.stderr)
+
+
+@contextmanager
+def kept_for_json(asked: bool) -> Iterator[None]:
+    """Send what the user's program prints meanwhile to stderr, if JSON is asked for: it has stdout for itself.
+
+    What is written to the file behind it counts, too, as by other processes.
+    """
+    if not asked:
+        yield
+        return
+    stdout, file, aside = sys.stdout, 1, os.dup(1)
+    stdout.flush()
+    os.dup2(2, file)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        stdout.flush()
+        os.dup2(aside, file)
+        os.close(aside)
 
 
 def as_json(value: Any) -> None:
