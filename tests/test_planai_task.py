@@ -2,7 +2,7 @@
 
 import copy
 
-from planai import InitialTaskWorker, Task
+from planai import Graph, InitialTaskWorker, JoinedTaskWorker, Task, TaskWorker
 from planai.provenance import ROOT
 from planai.task import lineage_of, set_lineage
 
@@ -63,3 +63,40 @@ def test_a_test_may_take_planais_steps_of_publishing_by_hand() -> None:
     assert (second._provenance, second._input_provenance) == ([("Fetch", 1), ("InitialTaskWorker", 1)], [first])
     second._add_input_provenance(None)
     assert (second._provenance, second._input_provenance) == ([], [])
+
+
+class Split(TaskWorker):
+    """Publishes words with a provenance that was put together by hand, one with a step that nobody took."""
+
+    output_types = [Word]
+
+    def consume_work(self, task: Page) -> None:
+        for text in task.url:
+            origin = task.model_copy(deep=True)
+            origin._provenance = [*origin._provenance, *([("Upper", 1)] if text == "c" else [])]
+            self.publish_work(Word(text=text), input_task=origin)
+
+
+class Upper(TaskWorker):
+    output_types = [Word]
+
+    def consume_work(self, task: Word) -> None:
+        self.publish_work(Word(text=task.text.upper()), input_task=task)
+
+
+class Concat(JoinedTaskWorker):
+    join_type = InitialTaskWorker
+    output_types = [Page]
+
+    def consume_work_joined(self, tasks: list[Word]) -> None:
+        chains = {task.text: task.prefix_for_input_task(Upper) for task in tasks}
+        self.publish_work(Page(url=f"{''.join(sorted(chains))} {chains.get('C')}"), input_task=tasks[0])
+
+
+def test_a_join_waits_for_what_was_given_its_provenance_by_hand() -> None:
+    split, upper, concat = Split(), Upper(), Concat()
+    graph = Graph().add_workers(split, upper, concat)
+    graph.set_dependency(split, upper).next(concat).sink(Page)
+    outputs = graph.run([(split, Page(url="abc")), (split, Page(url="d"))], executor="inline").outputs
+    chain = (("InitialTaskWorker", 1), ("Upper", 1), ("Split", 3), ("Upper", 3))
+    assert sorted(page.url for page in outputs if isinstance(page, Page)) == [f"ABC {chain}", "D None"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any, Protocol, Self
 
-from planai.provenance import ROOT, ProvenanceChain
+from planai.provenance import ROOT, ProvenanceChain, Said
 
 
 class Numbering(Protocol):
@@ -40,7 +40,7 @@ class PlanAITask:
 
     @_provenance.setter
     def _provenance(self, steps: Iterable[tuple[str, int]]) -> None:
-        self._with_(provenance=reduce(lambda node, step: node.child(*step), steps, ROOT))
+        self._with_(provenance=reduce(lambda node, step: Said(node, *step), steps, ROOT))
 
     @property
     def _input_provenance(self) -> list[Any]:

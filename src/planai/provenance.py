@@ -106,5 +106,11 @@ class Start(Provenance):
         self.origin = origin
 
 
+class Said(Provenance):
+    """A step that a program has put into a provenance by hand; the run that gets it has, or makes, one of its own."""
+
+    __slots__ = ()
+
+
 ROOT = Provenance(None, "", 0)
 """The parent of every chain's first step; the provenance of a task that is in no run."""

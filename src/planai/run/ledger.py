@@ -73,6 +73,12 @@ class Ledger:
         """Return the live node that ends with `step`, or None."""
         return next((node for node in self._alive if (node.worker, node.index) == step), None)
 
+    def find_like(self, other: Provenance) -> Provenance | None:
+        """Return the live node with the same steps as `other`, or None."""
+        step, chain = (other.worker, other.index), other.chain()
+        same = (node for node in self._alive if (node.worker, node.index) == step and node.chain() == chain)
+        return next(same, None)
+
     def hold(self, node: Provenance) -> None:
         """Keep `node` alive once more; a node that was not alive keeps its parent alive from now on."""
         current = node

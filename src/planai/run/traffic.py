@@ -9,7 +9,7 @@ from planai.call import Call
 from planai.copies import snapshot
 from planai.events import Output, Submitted
 from planai.plan import Node, Plan
-from planai.provenance import INITIAL, ROOT, Provenance, Start
+from planai.provenance import INITIAL, ROOT, Provenance, Said, Start
 from planai.run.ledger import Ledger
 from planai.task import Lineage, Task, lineage_of, set_lineage
 
@@ -54,7 +54,7 @@ class Traffic:
     def deliver(self, output: Output, call: Call) -> None:
         """Give a published task its provenance, and send it to all that consume it."""
         published, targets, previous, _ = output
-        parent = ROOT if previous is None else lineage_of(previous).provenance
+        parent = ROOT if previous is None else self._meant(lineage_of(previous).provenance)
         provenance = self._step(call.scope if parent is ROOT else parent, self._plan.nodes[call.worker].name)
         attached = lineage_of(published)[2:-1]  # what comes after the two, but not who watches
         self._send(published, Lineage(provenance, previous, *attached), targets)
@@ -113,6 +113,16 @@ class Traffic:
             self._ledger.hold(ancestor)
             self.revived.append(ancestor)
         self._ledger.gather(ancestor, node.key, task)
+
+    def _meant(self, node: Provenance) -> Provenance:
+        """Return the node that `node` stands for, if that was put together by hand: work is counted by identity."""
+        if not isinstance(node, Said):
+            return node
+        found = self._ledger.find_like(node)
+        if found is not None:
+            return found
+        parent = ROOT if node.parent is None else self._meant(node.parent)
+        return parent.child(node.worker, node.index)
 
     def _step(self, parent: Provenance, name: str) -> Provenance:
         number = self._steps[name] = self._steps.get(name, 0) + 1
