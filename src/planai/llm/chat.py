@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import date
+from functools import partial
 from typing import Any, Literal
 
-from planai.flow import Flow, go_along, go_through
+from planai.flow import Blocking, Flow, go_along, go_through
 from planai.llm.asking import Outcome
 from planai.llm.base import BaseLLMTaskWorker
+from planai.llm.borrowed import own_way
 from planai.llm.client import Message
 from planai.task import Task
 
@@ -73,8 +75,13 @@ class ChatTaskWorker(BaseLLMTaskWorker):
         return go_along(self._take_turn_(task)) if self.is_async_worker else go_through(self._take_turn_(task))
 
     def _take_turn_(self, task: ChatTask) -> Flow[None]:
-        turns = [Message(message.role, message.content) for message in task.messages]
-        text = yield from self.ask_until_valid(self.render_request(task, turns, {}), task, _something, retries=1)
+        chat = own_way(self.llm, "chat")
+        if chat is None:
+            turns = [Message(message.role, message.content) for message in task.messages]
+            text = yield from self.ask_until_valid(self.render_request(task, turns, {}), task, _something, retries=1)
+        else:
+            told, tools = self._format_messages(task.messages), self.get_tools(task) or None
+            text = yield Blocking(partial(chat, told, tools=tools, allow_json_mode=False))
         self.publish_work(ChatMessage(role="assistant", content=text), input_task=task)
 
 

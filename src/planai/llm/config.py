@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from planai.errors import ConfigurationError
+from planai.llm.borrowed import borrowed
 from planai.llm.client import LLM
 from planai.llm.embedded import EmbeddedModel
 from planai.llm.foreign import ForeignModel, foreign
@@ -177,9 +178,9 @@ def as_llm(llm: object) -> LLM:
     """Return `llm` as a model that can be asked.
 
     Raises:
-        ValueError: it is none, nor one of pydantic-ai, nor the name of one.
+        ValueError: it is none, nor one of pydantic-ai or llm_interface, nor the name of one.
     """
-    found = llm if isinstance(llm, LLM) else foreign(llm)
+    found = llm if isinstance(llm, LLM) else foreign(llm) or borrowed(llm)
     if found is None:
         raise ValueError(f"{llm!r} is no model: pass llm=llm_from_config(provider, model_name)")
     return found

@@ -18,9 +18,10 @@ from planai.errors import ConfigurationError, InvalidAnswer
 from planai.flow import Blocking, Flow, go_along, go_through
 from planai.llm.asking import Outcome
 from planai.llm.base import BaseLLMTaskWorker
+from planai.llm.borrowed import as_asked, own_way
 from planai.llm.client import Message, Rendered, Request
 from planai.llm.debug import write_debug
-from planai.llm.media import images_of
+from planai.llm.media import MediaTask, images_of
 from planai.llm.planai_names import PlanAIModelWorker
 from planai.llm.prompt import full_prompt, input_text, message_of, unfenced
 from planai.task import Task
@@ -126,18 +127,43 @@ class LLMTaskWorker(PlanAIModelWorker, BaseLLMTaskWorker):
         )
 
     def _ask_and_publish_(self, task: Any) -> Flow[None]:
-        rendered = self.rendered_request(task)
-        accept = partial(self.accept_answer, task)
         try:
-            response = yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries)
+            response = yield from self._answer_to_(task)
         except InvalidAnswer as error:
             yield from self._go_without_(task, error)
             return
         if self.debug_mode:
-            yield Blocking(partial(write_debug, self.debug_dir, self.name, task, rendered.request, response))
+            yield Blocking(partial(write_debug, self.debug_dir, self.name, task, self.request_for(task), response))
         pending = self.post_process(response, task)
         if pending is not None:
             yield pending
+
+    def _answer_to_(self, task: Any) -> Flow[BaseModel]:
+        ask = own_way(self.llm, "generate_pydantic")
+        if ask is None:
+            accept = partial(self.accept_answer, task)
+            rendered = self.rendered_request(task)
+            return (yield from self.ask_until_valid(rendered, task, accept, self.max_validation_retries))
+        response: BaseModel | None = yield Blocking(partial(ask, **self._as_planai_asks_(task)))
+        if response is None:
+            raise InvalidAnswer(f"{self.llm.model_name!r} gave {self.name!r} no valid answer")
+        return response
+
+    def _as_planai_asks_(self, task: Any) -> dict[str, Any]:
+        """Return the arguments for a model object that is asked by its own ``generate_pydantic``."""
+        shown, tools = self.pre_process(task), self.get_tools(task)
+        written = None if shown is None else input_text(shown, as_xml=self.use_xml)
+        rounds = {} if not tools or self.max_tool_rounds is None else {"max_tool_rounds": self.max_tool_rounds}
+        return {
+            **as_asked(self.llm, self.answer_type(), self.format_prompt(task), written),
+            "system": self.get_system_prompt(task),
+            "tools": tools or None,
+            "temperature": self.temperature,
+            "debug_saver": None,
+            "extra_validation": lambda response: self.extra_validation(response, task),
+            "images": task.images if isinstance(task, MediaTask) else None,
+            **rounds,
+        }
 
     def _go_without_(self, task: Any, error: InvalidAnswer) -> Flow[None]:
         """Let a subclass publish something else for a task without a valid answer, when it is not tried again.
