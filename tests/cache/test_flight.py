@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,23 +89,37 @@ def test_one_begins_and_the_others_are_called_when_it_is_over(flights: Flights) 
     assert flights.begin("a")
 
 
+class Waiter:
+    """Somebody who waits, or something that is left."""
+
+
 def test_what_is_left_is_for_each_of_those_who_waited(flights: Flights) -> None:
+    one, other, late = Waiter(), Waiter(), Waiter()
     assert flights.begin("a")
     assert not flights.is_awaited("a")
-    for _ in range(2):
-        flights.when_over("a", lambda: None)
+    for waiter in (one, other, other):
+        flights.when_over("a", lambda: None, weakref.ref(waiter))
+    flights.when_over("a", lambda: None)
     assert flights.is_awaited("a")
     flights.end("a", "answer")
-    assert [flights.take("a") for _ in range(3)] == ["answer", "answer", None]
+    assert flights.take("a", late) is flights.take("b", one) is None
+    assert [flights.take("a", one) for _ in range(2)] == ["answer", None]
+    assert [flights.take("a", other) for _ in range(3)] == ["answer", "answer", None]
 
 
-def test_what_is_left_is_gone_when_the_next_one_begins(flights: Flights) -> None:
+def test_what_nobody_comes_for_is_not_kept(flights: Flights) -> None:
+    """As where a call that waited is aborted."""
+    early, late, left = Waiter(), Waiter(), Waiter()
+    known = weakref.ref(left)
     assert flights.begin("a")
-    flights.when_over("a", lambda: None)
-    flights.end("a", "answer")
-    assert flights.begin("a")
-    flights.end("a", "unwanted")
-    assert flights.take("a") is None
+    for waiter in (early, late):
+        flights.when_over("a", lambda: None, weakref.ref(waiter))
+    del waiter, early
+    flights.end("a", left)
+    del left
+    assert known() is not None
+    del late
+    assert known() is None
 
 
 def test_nobody_waits_for_what_nobody_computes(flights: Flights) -> None:
@@ -150,7 +165,7 @@ def test_where_there_can_be_no_lock_file_each_computes_by_itself(tmp_path: Path)
     flights.end("a")
 
 
-def test_a_forked_child_owns_nothing_of_its_parent(flights: Flights) -> None:
+def test_a_forked_child_owns_nothing_of_its_parent(flights: Flights, tmp_path: Path) -> None:
     assert flights.begin("a")
 
     def child() -> None:
@@ -162,8 +177,7 @@ def test_a_forked_child_owns_nothing_of_its_parent(flights: Flights) -> None:
     if process == 0:
         child()
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 7
-    assert flights._path is not None
-    other = Flights(flights._path.parent)
+    other = Flights(tmp_path)
     assert not other.begin("a")
 
 

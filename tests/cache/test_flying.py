@@ -14,6 +14,7 @@ from planai import CachedTaskWorker, Graph, Task, TaskWorker
 from planai.cache.cache import CacheWarning
 from planai.cache.canonical import CacheIgnore
 from planai.cache.flight import LOCK_FILE, Callback, Flights
+from planai.cache.leavings import Reference
 from planai.cache.opening import overriding
 from planai.call import CacheMode
 from planai.errors import PublishedOutside
@@ -171,8 +172,8 @@ class Waiting:
 def waiting(monkeypatch: pytest.MonkeyPatch) -> Waiting:
     waiting, when_over, lock = Waiting(3), Flights.when_over, threading.Lock()
 
-    def seen(flights: Flights, name: str, callback: Callback) -> None:
-        when_over(flights, name, callback)
+    def seen(flights: Flights, name: str, callback: Callback, waiter: Reference | None = None) -> None:
+        when_over(flights, name, callback, waiter)
         with lock:
             waiting.seen += 1
 

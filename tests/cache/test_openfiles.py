@@ -195,11 +195,11 @@ def test_the_lock_file_of_a_folder_that_was_replaced_is_closed_when_nothing_is_h
     flights = Flights(folder)
     assert flights.begin("a")
     shutil.rmtree(folder)
-    flights._seen = 0.0  # as after a quarter of a second
+    flights._file._seen = 0.0  # as after a quarter of a second
     assert flights.begin("b")
-    descriptors = {flights._file, *flights._held.values()}
+    descriptors = {flights._file._file, *flights._file._held.values()}
     assert len(descriptors) == 2
     flights.end("a")
-    assert set(flights._held.values()) == {flights._file}
+    assert set(flights._file._held.values()) == {flights._file._file}
     flights.end("b")
     assert opened(folder, LOCK_FILE) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -39,7 +40,8 @@ class FlyingTaskWorker(MigratingTaskWorker):
         depth = activation.scope.depth
         flights, name = self._flights_(), f"{self.cache_space}\0{key}" + (f"\0{depth}" if depth else "")
         owns = False
-        left = flights.take(name) if activation.call is not None and activation.call.resumed else None
+        waiter = activation.tasks[0]
+        left = flights.take(name, waiter) if activation.call is not None and activation.call.resumed else None
         try:
             if left is not None and self._replay_left_(key, left):
                 return
@@ -47,12 +49,12 @@ class FlyingTaskWorker(MigratingTaskWorker):
                 yield from compute()
                 return
             while not (owns := flights.begin(name)):
-                over = partial(flights.when_over, name)
+                over = partial(flights.when_over, name, waiter=weakref.ref(waiter))
                 if activation.call is not None:
                     self._take_back_miss_(activation.lookup)
                     raise Park(over)
                 yield Until(over)
-                left = flights.take(name)
+                left = flights.take(name, waiter)
                 if (left is not None and self._replay_left_(key, left)) or (yield from find()):
                     return
             if not (yield from find()):
