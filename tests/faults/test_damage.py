@@ -158,6 +158,7 @@ def test_no_row_of_another_store_is_taken_for_one_of_this(database: Path) -> Non
         connection.execute("UPDATE entries SET stored = 'noon' WHERE rowid = 2")
         connection.execute("UPDATE entries SET payload = x'00' WHERE rowid = 3")
         connection.execute("UPDATE entries SET space = CAST(x'FF' AS TEXT) WHERE rowid = 4")
+        connection.execute("UPDATE entries SET seconds = -1 WHERE rowid = 5")
         connection.execute("INSERT INTO spaces VALUES ('cleared', 7)")
         count = connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
     with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -167,7 +168,7 @@ def test_no_row_of_another_store_is_taken_for_one_of_this(database: Path) -> Non
         connection.commit()
     store = DiskStore(database.parent)
     (problem,) = [text for text in store.verify(repair=True) if "mode" not in text]
-    assert f"goes on with the {count - 4} entries" in problem
-    assert len(store.scan()) == count - 4
+    assert f"goes on with the {count - 5} entries" in problem
+    assert len(store.scan()) == count - 5
     assert store.generation("cleared") == 7
     store.close()

@@ -43,6 +43,7 @@ def salvage(damaged: str, saved: str) -> int:
             prepare(new)
             with contextlib.closing(sqlite3.connect(damaged, isolation_level=None)) as old:
                 old.text_factory = lambda text: text.decode("utf-8", "replace")
+                old.execute("PRAGMA writable_schema = ON")  # else none of a file can be read that was cut
                 new.execute("BEGIN")
                 for row in _rows(old, f"SELECT rowid, {_COLUMNS} FROM entries"):  # noqa: S608 - a constant
                     if _is_whole(row[1:]):
@@ -90,9 +91,11 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
     """Tell whether a row is one that the store has written: of its kinds, and at the digest of what it says."""
     if not all(isinstance(value, kinds) for value, kinds in zip(row, _KINDS, strict=True)):
         return False
-    number, space, key, size, file, payload = row[0], row[1], row[2], row[11], row[12], row[14]
+    number, space, key, cost, size, file, payload = row[0], row[1], row[2], row[8:11], row[11], row[12], row[14]
+    if min(cost) < 0 or (file is None and len(payload) != size):
+        return False
     try:
-        return number == number_of(from_column(space), from_column(key)) and (file is not None or len(payload) == size)
+        return bool(number_of(from_column(space), from_column(key)) == number)
     except UnicodeDecodeError:
         return False
 
