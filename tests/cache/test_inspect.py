@@ -119,8 +119,25 @@ def test_what_is_exact_comes_before_what_only_begins_so(store: Store) -> None:
     for key in ("shelf", "shelf 1", "shelf 2"):
         store.put(COUNT, key, Record(CODEC.encode(1), NOW))
     assert find(store, "shelf").key == "shelf"
-    with pytest.raises(CacheError, match=r"'shelf ' names 2 entries: 'shelf 1' of 'shop.stock:Count', .*; give more"):
+    with pytest.raises(CacheError, match=r"'shelf ' names 2 entries: 'shelf 1' of 'shop.stock:Count', .*; give one"):
         find(store, "shelf ")
+
+
+def test_what_is_ambiguous_is_told_by_what_is_not(store: Store) -> None:
+    for worker in (COUNT, PRICE):  # which make the same key themselves
+        store.put(worker, "my key", Record(CODEC.encode(1), NOW, about=about(worker).dump()))
+    with pytest.raises(CacheError) as raised:
+        find(store, "my key")
+    for worker in (COUNT, PRICE):
+        assert f"{digest_of(worker)[:16]!r} of {worker!r}" in str(raised.value)
+        assert find(store, digest_of(worker)[:16]).worker == worker
+
+
+def test_where_ids_are_ambiguous_keys_are_told(store: Store) -> None:
+    for number in (1, 2):
+        store.put(COUNT, f"a long key of its own, {number}", Record(CODEC.encode(1), NOW))
+    with pytest.raises(CacheError, match="'a long key of its own, 1' of"):
+        find(store, "a long")
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "0 é"])

@@ -192,7 +192,7 @@ def pick(candidates: Iterable[Entry], name: str) -> Entry:
     if not found:
         raise CacheError(f"no entry has a key or an id that begins with {name!r}: `planai cache ls` shows them")
     if len(found) > 1:
-        raise CacheError(f"{name!r} names {len(found)} entries: {_choices(found)}; give more of the key")
+        raise CacheError(f"{name!r} names {len(found)} entries: {_choices(found)}; give one of these, or enough of it")
     return found[0]
 
 
@@ -308,6 +308,8 @@ def _has_field(about: About, name: str, value: str) -> bool:
 
 
 def _choices(found: list[Entry]) -> str:
-    shown = [f"{entry.key!r} of {entry.worker!r}" for entry in found[:_SHOWN_CHOICES]]
+    """Name entries by their ids, which `ls` shows, too: their keys may be the same. Where ids are, the keys are not."""
+    have_ids = len({entry.id for entry in found}) == len(found)
+    shown = [f"{(entry.id if have_ids else entry.key)!r} of {entry.worker!r}" for entry in found[:_SHOWN_CHOICES]]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
