@@ -140,8 +140,10 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_files_that_cannot_be_read_or_written_are_told(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="cannot be read: No such file"):
         import_(MemoryStore(), tmp_path / "nothing")
+    store = MemoryStore()
+    put(store, "a")
     with pytest.raises(CacheError, match="cannot be written: No such file"):
-        export(MemoryStore(), tmp_path / "nothing" / "file", NOW)
+        export(store, tmp_path / "nothing" / "file", NOW)
 
 
 def test_an_export_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:

@@ -362,6 +362,8 @@ def test_rm_by_worker_and_field(store: DiskStore, run: Run) -> None:
     assert run("rm", "--worker", "Count", "-y").code == 0
     assert listed(run("ls", "--json")) == ["d"]
     assert run("rm", "--worker", "Count") == Done(1, "", "planai: no entry is wanted: nothing was removed\n")
+    done = run("rm", "--worker", "Count", "--json")
+    assert (done.code, done.json["entries"], done.err) == (1, 0, "")
     assert run("rm", digest_of("d"), "--worker", "Count").code == 1
     assert listed(run("ls", "--json")) == ["d"]
 
@@ -402,7 +404,18 @@ def test_export_and_import(store: DiskStore, run: Run, tmp_path: Path) -> None:
     }
     assert "2 known or older" in run("import", str(file), "--dir", other).out
     assert [entry["key"] for entry in run("ls", "--dir", other, "--json").json] == [digest_of("a")]
-    assert run("export", str(file), "--worker", "Nobody").code == 1
+
+
+def test_an_export_of_nothing_replaces_none(store: DiskStore, run: Run, tmp_path: Path) -> None:
+    put(store, "a")
+    file = tmp_path / "file"
+    run("export", str(file))
+    whole = file.read_bytes()
+    done = run("export", str(file), "--worker", "Cuont")
+    assert done == Done(1, "", "planai: no entry is there, or none that is wanted: nothing was written\n")
+    done = run("export", str(file), "--worker", "Cuont", "--json")
+    assert (done.code, done.json["entries"], done.err) == (1, 0, "")
+    assert file.read_bytes() == whole
 
 
 def test_a_foreign_file_makes_no_cache(folder: Path, run: Run, tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ class _Line(NamedTuple):
 def export(store: Store, path: Path, now: float, wanted: Filter | None = None, progress: Progress = silent) -> Exported:
     """Write entries to a file, with the questions that lead to them and the profiles of their workers.
 
-    What has expired is left out, and so is what is damaged. The file appears under its name when it is complete.
+    What has expired is left out, and so is what is damaged. The file appears under its name when it is complete; where
+    no entry is wanted, none is written.
 
     Args:
         store: where from.
@@ -75,6 +76,8 @@ def export(store: Store, path: Path, now: float, wanted: Filter | None = None, p
         CacheError: the file cannot be written.
     """
     chosen = _chosen(store, now, wanted or Filter())
+    if not chosen:  # a name that was mistyped is no reason to replace an earlier export
+        return Exported(0, 0, 0, 0, 0)
     infos = [entry.info for entry in chosen] + _profiles_of(store, chosen)
     damaged: set[tuple[str, str]] = set()
 

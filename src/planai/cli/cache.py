@@ -22,7 +22,7 @@ import typer
 from planai.cache.explain import nearest
 from planai.cache.frame import DamagedPayload
 from planai.cache.inspect import Entry, Filter, entries, find, output_of, pick, profile_of, profiles, sources
-from planai.cache.prune import Rules, remove, select
+from planai.cache.prune import Pruned, Rules, remove, select
 from planai.cache.prune import prune as prune_store
 from planai.cache.stats import stats as stats_of
 from planai.cache.stats import total
@@ -33,7 +33,12 @@ from planai.cache.verify import verify as verify_store
 from planai.cli import pages, records, render, values
 from planai.errors import CacheError
 
-app = typer.Typer(help="Look into a cache, and tidy it up.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Look into a cache, and tidy it up.",
+    epilog="Exit codes: 0 all is well; 1 nothing was found, something is damaged, or failed; 2 wrong use.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 _ON_A_SCREEN = 50
 """How many entries `ls` shows on a terminal, unless told otherwise."""
@@ -228,7 +233,9 @@ def rm(
         wanted = Filter(worker=worker, input_field=field)
         chosen = select(store, [one for one in named if wanted.matches(one, now)], with_downstream=downstream)
         if not chosen:
-            leave("no entry is wanted: nothing was removed", quietly=False)
+            if json:
+                render.as_json(records.of_pruned(Pruned(), dry_run=dry_run))
+            leave("no entry is wanted: nothing was removed", quietly=json)
         answers = [one for one in chosen if not one.is_question]
         if len(answers) > 1 and not (dry_run or yes):
             _ask(answers, now)
@@ -261,10 +268,10 @@ def export(  # noqa: PLR0913 - options
         found = export_to(store, file, time.time(), wanted, progress)
     if json:
         render.as_json(records.of_exported(found, str(file)))
-    else:
+    elif found.entries:
         pages.exported(found, str(file))
     if not found.entries:
-        leave("no entry was there, or none that is wanted", quietly=json)
+        leave("no entry is there, or none that is wanted: nothing was written", quietly=json)
 
 
 @app.command("import")
