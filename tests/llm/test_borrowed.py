@@ -1,5 +1,8 @@
 """Model objects that are asked by their own methods: those of llm_interface, and those that a test has altered."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,9 @@ from pydantic import BaseModel
 from planai import CachedLLMTaskWorker, ChatMessage, ChatTask, ChatTaskWorker, LLMInterface, LLMTaskWorker, Task
 from planai.errors import InvalidAnswer
 from planai.llm.borrowed import Borrowed
-from planai.llm.client import Message, Request
+from planai.llm.client import Answer, Message, Request, ToolCall
 from planai.llm.media import MediaTask
-from planai.testing import MockLLM, MockLLMResponse, run_inline
+from planai.testing import MockLLM, MockLLMResponse, ScriptedLLM, run_inline
 
 
 class Question(Task):
@@ -150,3 +153,38 @@ def test_a_class_may_add_to_what_ours_does() -> None:
     model = Counting([MockLLMResponse(pattern="(?s)input data:.*Well", response=Reply(text="yes"))])
     assert run_inline(Ask(llm=model), Question(text="Well?")).outputs == [Reply(text="yes")]
     assert model.count == 1
+
+
+@dataclass
+class TheirTool:
+    """What llm_interface makes of a function."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    func: Callable[..., Any]
+
+
+MULTIPLY = TheirTool("multiply", "Multiply.", {"type": "object", "properties": {}}, lambda x, y: x * y)
+
+
+class Reckon(Ask):
+    tools: list[Any] | None = [MULTIPLY]
+
+
+@pytest.mark.parametrize("make", [Reckon, partial(Ask, tools=[MULTIPLY])], ids=["in the class", "as a setting"])
+def test_tools_of_llm_interface_are_called_by_any_model(make: Callable[..., Ask]) -> None:
+    call = ToolCall("1", "multiply", '{"x": 6, "y": 7}')
+    model = ScriptedLLM([Answer("", calls=(call,)), Reply(text="done")])
+    assert run_inline(make(llm=model), Question(text="Well?")).outputs == [Reply(text="done")]
+    assert [spec.description for spec in model.requests[0].tools] == ["Multiply."]
+    assert model.requests[1].messages[-1].text == "42"
+
+
+def test_the_code_of_tools_of_llm_interface_is_in_keys(tmp_path: Path) -> None:
+    def hits_with(func: Callable[..., Any]) -> int:
+        times = TheirTool("times", "Multiply.", {"type": "object", "properties": {}}, func)
+        ask = AskOnce(llm=ScriptedLLM([Reply(text="done")]), cache_dir=tmp_path, tools=[times])
+        return run_inline(ask, Question(text="Well?")).cache_hits
+
+    assert [hits_with(func) for func in (lambda x: 2 * x, lambda x: 3 * x, lambda x: 2 * x)] == [0, 0, 1]

@@ -20,7 +20,7 @@ from planai.llm.offline import LABEL
 from planai.llm.prompt import SYSTEM
 from planai.llm.rate import RateLimit
 from planai.llm.showing import Shown
-from planai.llm.tools import Tool, tool
+from planai.llm.tools import Tool, as_tool, may_be_tool
 from planai.worker import TaskWorker
 
 T = TypeVar("T")
@@ -70,17 +70,17 @@ class BaseLLMTaskWorker(TaskWorker):
     @classmethod
     def _may_be_functions_(cls, tools: Any) -> list[Tool] | None:
         wrong = (
-            tools if not isinstance(tools, list | tuple) else next((one for one in tools if not callable(one)), None)
+            tools if not isinstance(tools, list | tuple) else next((one for one in tools if not may_be_tool(one)), None)
         )
         if wrong is not None:
             raise ValueError(f"tools has {wrong!r}: pass a list of functions or Tools")
-        return None if tools is None else [one if isinstance(one, Tool) else tool(one) for one in tools]
+        return None if tools is None else list(map(as_tool, tools))
 
     # ---- what subclasses may override
 
     def get_tools(self, task: Any) -> list[Tool]:
         """Return what the model may call for `task`."""
-        return self.tools or []
+        return list(map(as_tool, self.tools or ()))
 
     def get_system_prompt(self, task: Any) -> str | None:
         """Return what the model is told about its part."""

@@ -23,6 +23,7 @@ from planai.llm.request_key import deciding, told, whose
 from planai.llm.responding import RespondingTaskWorker
 from planai.llm.responses import open_room
 from planai.llm.showing import show_again
+from planai.llm.tools import as_tool
 from planai.task import Task
 from planai.worker import Foreseen
 
@@ -56,7 +57,7 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
         if self.cache_code:
             parts["answer"] = code_of_model(self.answer_type()).digest().encode()
             if self.tools:
-                parts["code of tools"] = canonical([tool.code.digest() for tool in self.tools])
+                parts["code of tools"] = canonical([as_tool(tool).code.digest() for tool in self.tools])
         return parts
 
     def _settings_(self) -> dict[str, Any]:

@@ -128,6 +128,20 @@ def tool(
     return _made(function, name=name, description=description, strict=strict)
 
 
+def may_be_tool(value: object) -> bool:
+    """Tell whether `as_tool` takes `value`."""
+    return callable(value) or (callable(getattr(value, "func", None)) and hasattr(value, "parameters"))
+
+
+def as_tool(value: Any) -> Tool:
+    """Return a function, or a tool of llm_interface, as a `Tool`."""
+    if isinstance(value, Tool):
+        return value
+    if not hasattr(value, "parameters"):
+        return tool(value)
+    return Tool(value.name, value.description, value.parameters, value.func, getattr(value, "strict", False))
+
+
 class Coming(Blocking):
     """The step of waiting for what an async tool gives: in this thread, or on the event loop of who awaits it."""
 
