@@ -44,6 +44,14 @@ def test_it_asks_the_server(server: OpenAIServer) -> None:
     assert run_inline(Double(llm=llm), Number(value=2)).outputs == [Number(value=4)]
 
 
+@pytest.mark.parametrize("llm", [LLMInterface(support_structured_outputs=True), llm_from_config("openai", "gpt-4")])
+def test_that_a_server_follows_no_schemas_may_be_said_later(llm: LLMInterface) -> None:
+    assert llm.support_structured_outputs
+    llm.support_structured_outputs = False
+    assert not llm.support_structured_outputs
+    assert llm.settings()["structured_outputs"] is False
+
+
 @pytest.mark.parametrize("given", [{"client": object()}, {"modle_name": "qwen"}])
 def test_what_would_have_no_effect_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM, Answer, OnChunk, Request
 from planai.llm.config import llm_from_config
 from planai.llm.direct import Direct
+
+if TYPE_CHECKING:
+    from planai.llm.transported import Transported
 
 
 class _AnyModel(ABCMeta):
@@ -55,7 +58,6 @@ class LLMInterface(Direct, metaclass=_AnyModel):
         if unknown:
             raise ConfigurationError(f"LLMInterface has no parameter {', '.join(sorted(unknown))}")
         self.model_name = model_name
-        self.support_structured_outputs = support_structured_outputs
         self._model = llm_from_config(
             "ollama",
             model_name,
@@ -70,6 +72,15 @@ class LLMInterface(Direct, metaclass=_AnyModel):
         if name == "_model":
             raise AttributeError(name)
         return getattr(self._model, name)
+
+    @property
+    def support_structured_outputs(self) -> bool:
+        """Whether the server follows JSON schemas."""
+        return cast("Transported", self._model).support_structured_outputs
+
+    @support_structured_outputs.setter
+    def support_structured_outputs(self, follows: bool) -> None:
+        cast("Transported", self._model).support_structured_outputs = follows
 
     def identity(self) -> Mapping[str, str | None]:
         """Return provider, model, and server."""

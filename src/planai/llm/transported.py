@@ -27,11 +27,22 @@ class Transported(Direct, ABC):
         provider: the name of the provider.
         model_name: the name of the model.
         prices: US dollars per million tokens of ``input``, ``output`` and ``cached`` input; None for the list's.
+        structured_outputs: whether the server follows a JSON schema; where not, the schema is put into the prompt.
     """
 
     provider: str
     model_name: str
     prices: Mapping[str, Decimal] | None
+    structured_outputs: bool
+
+    @property
+    def support_structured_outputs(self) -> bool:
+        """PlanAI's name for `structured_outputs`; programs written for it set it."""
+        return self.structured_outputs
+
+    @support_structured_outputs.setter
+    def support_structured_outputs(self, follows: bool) -> None:
+        self.structured_outputs = follows
 
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
