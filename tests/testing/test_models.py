@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, Field
 
-from planai import CachedLLMTaskWorker, LLMTaskWorker, Task
+from planai import CachedLLMTaskWorker, LLMTaskWorker, MediaTask, Task
 from planai.errors import ConfigurationError, TypeMismatch
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.testing import MockLLM, MockLLMResponse, ScriptedLLM, run_inline
@@ -155,3 +155,23 @@ def test_patterns_may_pass_over_what_the_model_has_said() -> None:
     for pattern in ("^System: s\nUser: one\nUser: three\n$", "Assistant: two"):
         model = MockLLM([MockLLMResponse(pattern, response_string="yes")])
         assert model.ask(Request(tuple(turns))).text == "yes"
+
+
+class Sketch(MediaTask):
+    text: str = ""
+
+
+class Look(CachedLLMTaskWorker):
+    prompt = "Look."
+    llm_input_type = Sketch
+    output_types = [Reply]
+
+
+def test_a_mock_is_shown_pictures_that_are_not_there_and_their_names_count(tmp_path: Path) -> None:
+    def hits(name: str) -> int:
+        look = Look(llm=MockLLM([MockLLMResponse("Look", response=Reply(text="seen"))]), cache_dir=tmp_path)
+        result = run_inline(look, Sketch(images=[name]))
+        assert result.outputs == [Reply(text="seen")]
+        return result.cache_hits
+
+    assert [hits(name) for name in ("a.png", "b.png", "a.png")] == [0, 0, 1]

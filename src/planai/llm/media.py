@@ -29,13 +29,19 @@ class MediaTask(Task):
     images: list[str] = Field(default_factory=list)
 
 
-def images_of(task: Any) -> tuple[Image, ...]:
+def images_of(task: Any, llm: object) -> tuple[Image, ...]:
     """Return the pictures of a task, read from where they are; none for a task that is no `MediaTask`.
+
+    A model that says with ``looks_at_pictures = False`` that it does not look at any gets their names alone.
 
     Raises:
         ConfigurationError: one is no picture.
     """
-    return tuple(map(load_image, task.images)) if isinstance(task, MediaTask) else ()
+    if not isinstance(task, MediaTask):
+        return ()
+    if getattr(llm, "looks_at_pictures", True):
+        return tuple(map(load_image, task.images))
+    return tuple(Image("", url=source) for source in task.images)
 
 
 def load_image(source: str) -> Image:

@@ -222,7 +222,7 @@ class LLMTaskWorker(PlanAIModelWorker, BaseLLMTaskWorker):
     def _make_request_(self, task: Any) -> Rendered:
         text, pieces, shown = self._make_message_(task)
         before = pieces.get("before", "")
-        images = images_of(task)
+        images = images_of(task, self.llm)
         pieces |= {"pictures": [(image.data, image.url) for image in images]} if images else {}
         messages = [Message("user", text, images=images)]
         for question, answer in reversed(self.few_shot):

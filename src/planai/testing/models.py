@@ -131,7 +131,10 @@ class MockLLM(ScriptedLLM):
 
     Attributes:
         responses: the answers; more may be added at any time.
+        looks_at_pictures: False: tests may name pictures that are not there.
     """
+
+    looks_at_pictures = False
 
     def __init__(self, responses: list[MockLLMResponse], support_structured_outputs: bool = True) -> None:
         super().__init__(self._find, model_name="mock")
