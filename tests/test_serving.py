@@ -178,7 +178,7 @@ def test_a_graph_that_is_not_prepared_takes_no_work() -> None:
     show = Show()
     with pytest.raises(ConfigurationError, match="is not prepared"):
         graph_of(show).add_work(show, Number())
-    with pytest.raises(OutsideCallError, match="is in no graph that runs"):
+    with pytest.raises(OutsideCallError, match="'Show' is in no graph that runs"):
         show.add_work(Number())
 
 
@@ -207,6 +207,19 @@ def test_status_callbacks_get_six_arguments_also_when_the_work_has_ended() -> No
         assert (metadata, prefix, worker, message) == ({"who": "me"}, chain, show, "showing 7")
         assert (task, told) == (Number(value=7), Number(value=7))
         assert status.next() == ({"who": "me"}, chain, None, None, "Task removed", None)
+
+
+def test_a_status_callback_of_five_arguments_gets_no_object() -> None:
+    told = Collected()
+
+    def status(metadata: dict[str, Any], prefix: ProvenanceChain, worker: Any, task: Any, message: str) -> None:
+        told(prefix, worker and worker.name, message)
+
+    show = Show()
+    graph = graph_of(show)
+    with serving(graph):
+        chain = graph.add_work(show, Number(value=7), status_callback=status)  # type: ignore[arg-type]
+        assert [told.next(), told.next()] == [(chain, "Show", "showing 7"), (chain, None, "Task removed")]
 
 
 def test_a_callback_that_raises_is_reported_and_hangs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from planai.task import Task
 TaskStatusCallback = Callable[[dict[str, Any], ProvenanceChain, Any, Any, str | None, BaseModel | None], None]
 """Is called with metadata, the chain that `add_work` returned, the worker, the task, a message and an object.
 
-When the chain has ended, worker, task and object are None.
+When the chain has ended, worker, task and object are None. A function that takes five arguments gets no object.
 """
 
 WatchCallback = Callable[[ProvenanceChain], Any]
@@ -105,7 +105,8 @@ class Attended:
         """
         desk = self._desk_()
         if desk is None:
-            raise OutsideCallError(f"{self!r} is in no graph that runs: call graph.prepare(), then add work")
+            name = type(self).__name__
+            raise OutsideCallError(f"{name!r} is in no graph that runs: call graph.prepare(), then add work")
         return desk.add_work(self, task, metadata, status_callback)
 
     def get_metadata(self, task: Task) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
@@ -205,10 +207,21 @@ class RunDesk:
         if callback is None:
             return
         try:
-            callback(*arguments)
+            callback(*_as_taken(callback, arguments))
         except Exception as error:  # noqa: BLE001 - a user's function
             name = getattr(callback, "__qualname__", repr(callback))
             self._put(Printed("", f"planai: the callback {name} raised {type(error).__name__}: {error}"))
+
+
+def _as_taken(callback: TaskStatusCallback, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Leave out the last of `arguments`, the object, for a callback of the time when PlanAI's got none."""
+    with suppress(TypeError, ValueError):  # it has no signature, or another one
+        inspect.signature(callback).bind(*arguments)
+        return arguments
+    with suppress(TypeError, ValueError):
+        inspect.signature(callback).bind(*arguments[:-1])
+        return arguments[:-1]
+    return arguments
 
 
 def _step(node: Provenance) -> Step:
