@@ -322,6 +322,13 @@ def test_find_input_task_returns_the_nearest_of_the_type() -> None:
     assert word.find_input_task(Word) is None
 
 
+def test_a_subclass_is_found_where_there_is_none_of_the_type_itself() -> None:
+    newest = set_lineage(SubPage(url="2"), Lineage(previous=SubPage(url="1")))
+    assert set_lineage(Word(text="end"), Lineage(previous=newest)).find_input_task(Page) == SubPage(url="2")
+    below = set_lineage(SubPage(url="4"), Lineage(previous=Page(url="3")))
+    assert set_lineage(Word(text="end"), Lineage(previous=below)).find_input_task(Page) == Page(url="3")
+
+
 def test_find_input_tasks_returns_all_of_the_type_oldest_first() -> None:
     word = history()
     assert [page.url for page in word.find_input_tasks(Page)] == ["1", "2", "3"]

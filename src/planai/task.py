@@ -132,7 +132,10 @@ class Task(PlanAITask, Traced):
         return prefix
 
     def find_input_task(self, task_type: type[T]) -> T | None:
-        """Return the nearest task of `task_type` that this one was computed from, or None."""
+        """Return the nearest task of `task_type` that this one was computed from, or None.
+
+        One of a subclass is found where there is none of the type itself.
+        """
         found: T | None = _look_up(self, "find_input_task", task_type)
         return found
 
@@ -249,10 +252,15 @@ def _take_private_state(task: Task, key: str) -> Any:
     return value
 
 
+def _nearest(task: Task, kind: type[T]) -> T | None:
+    kin = [found for found in inputs_of(task) if isinstance(found, kind)]
+    return next((found for found in kin if type(found) is kind), kin[0] if kin else None)
+
+
 _LOOK_UPS: dict[str, Callable[[Task, Any], Any]] = {
     "provenance": lambda task, _: lineage_of(task).provenance.chain(),
     "prefix_for_input_task": _prefix,
-    "find_input_task": lambda task, kind: next((found for found in inputs_of(task) if isinstance(found, kind)), None),
+    "find_input_task": _nearest,
     "find_input_tasks": lambda task, kind: [found for found in inputs_of(task) if isinstance(found, kind)][::-1],
     "previous_input_task": lambda task, _: next(inputs_of(task), None),
     "copy_input_provenance": lambda task, _: [snapshot(found) for found in inputs_of(task)][::-1],

@@ -92,6 +92,12 @@ def _ancestors(task: Task, kind: str) -> list[Task]:
     return [ancestor for ancestor in found if any(qualified(c) == kind for c in type(ancestor).__mro__)]
 
 
+def _nearest(task: Task, kind: str) -> Task | None:
+    """Return the nearest ancestor whose class is called `kind`; or else the nearest with such a base, or None."""
+    kin = _ancestors(task, kind)[::-1]
+    return next((found for found in kin if qualified(type(found)) == kind), kin[0] if kin else None)
+
+
 def _prefix(task: Task, worker: str) -> Any:
     node = lineage_of(task).provenance.nearest({worker})
     return None if node is None else node.chain()
@@ -100,7 +106,7 @@ def _prefix(task: Task, worker: str) -> Any:
 _FOLLOW: dict[str, Callable[[Task, Any], Any]] = {
     "provenance": lambda task, _: task.provenance(),
     "prefix_for_input_task": _prefix,
-    "find_input_task": lambda task, kind: next(reversed(_ancestors(task, kind)), None),
+    "find_input_task": _nearest,
     "find_input_tasks": _ancestors,
     "previous_input_task": lambda task, _: task.previous_input_task(),
     "copy_input_provenance": lambda task, _: task.copy_input_provenance(),
