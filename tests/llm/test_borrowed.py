@@ -103,6 +103,10 @@ def test_it_gets_tools_and_pictures_as_they_are() -> None:
     assert model.told[0]["max_tool_rounds"] == 3
 
 
+class OfTheirPackage(Theirs):
+    __module__ = "llm_interface.theirs"
+
+
 class Picky(Ask):
     def extra_validation(self, response: Reply, input_task: Question) -> str | None:
         return "too short" if len(response.text) < 5 else None
@@ -116,10 +120,10 @@ def test_a_call_without_a_valid_answer_has_failed(worker: type[Ask], answer: str
 
 
 def test_what_comes_of_it_is_kept_under_its_model(tmp_path: Path) -> None:
-    models = [Theirs(), Theirs(), Theirs("other")]
+    models = [OfTheirPackage(), OfTheirPackage(), OfTheirPackage("other"), OfTheirPackage(answer="no")]
     for model in models:
         run_inline(AskOnce(llm=model, cache_dir=tmp_path), Question(text="Well?"))
-    assert [len(model.told) for model in models] == [1, 0, 1]
+    assert [len(model.told) for model in models] == [1, 0, 1, 1]
 
 
 def test_a_chat_goes_on_by_its_own_method() -> None:
@@ -188,3 +192,31 @@ def test_the_code_of_tools_of_llm_interface_is_in_keys(tmp_path: Path) -> None:
         return run_inline(ask, Question(text="Well?")).cache_hits
 
     assert [hits_with(func) for func in (lambda x: 2 * x, lambda x: 3 * x, lambda x: 2 * x)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("replace_first", [False, True])
+def test_what_took_the_place_of_our_method_is_in_the_key(tmp_path: Path, *, replace_first: bool) -> None:
+    model = ScriptedLLM(lambda _: '{"text": "ours"}')
+    worker = AskOnce(llm=model, cache_dir=tmp_path)
+    if not replace_first:
+        assert run_inline(worker, Question(text="Well?")).outputs == [Reply(text="ours")]
+    for said in ("a", "b", "a"):
+        vars(model)["generate_pydantic"] = partial(reply, said) if replace_first else replying(said)
+        assert run_inline(worker, Question(text="Well?")).outputs == [Reply(text=said)]
+    vars(model).pop("generate_pydantic")
+    assert run_inline(worker, Question(text="Well?")).outputs == [Reply(text="ours")]
+
+
+def reply(said: str, **_: Any) -> Reply:
+    return Reply(text=said)
+
+
+def replying(said: str) -> Callable[..., Reply]:
+    return lambda **_: Reply(text=said)
+
+
+def test_objects_of_an_unknown_kind_are_told_apart(tmp_path: Path) -> None:
+    models = [Theirs(), Theirs()]
+    for model in (*models, *models):
+        run_inline(AskOnce(llm=model, cache_dir=tmp_path), Question(text="Well?"))
+    assert [len(model.told) for model in models] == [1, 1]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
+from planai.cache.names import is_credential
+from planai.llm.answering import answering
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 
@@ -12,10 +17,15 @@ _TEMPLATE = "Here is your input data:\n{task}\n\nHere are your instructions:\n{i
 """What PlanAI puts around prompts, on which the patterns of its mock models are written."""
 
 
+_PACKAGE = "llm_interface"
+_NAMES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
 class Borrowed:
     """A model object of ``llm_interface``, the package that PlanAI asks models with, or one that is used like it.
 
-    What it says is kept in no cache of planai's; what workers make of it is.
+    What it says is kept in no cache of planai's; what workers make of it is. What decides the answers of an object that
+    is not of that package, such as a mock, nobody can know: its answers are found again with that very object alone.
 
     Args:
         model: has the methods ``chat`` and ``generate_pydantic``.
@@ -33,14 +43,16 @@ class Borrowed:
         return getattr(self.model, name)
 
     def identity(self) -> Mapping[str, str | None]:
-        """Return the name of the model, and the class of the object."""
+        """Return the name of the model, and the class of the object; of an unknown kind, which object it is."""
         kind = type(self.model)
-        return {"provider": f"{kind.__module__}.{kind.__qualname__}", "model": self.model_name}
+        known = {"provider": f"{kind.__module__}.{kind.__qualname__}", "model": self.model_name}
+        return known if kind.__module__.partition(".")[0] == _PACKAGE else {**known, "object": _name_of(self.model)}
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the one setting that the object shows."""
+        """Return what the object holds of plain values, and whether it follows schemas."""
         follows = getattr(self.model, "support_structured_outputs", None)
-        return {"structured_outputs": follows} if isinstance(follows, bool) else {}
+        held = {} if "object" in self.identity() else _plain_values(self.model)
+        return {**held, "structured_outputs": follows} if isinstance(follows, bool) else held
 
     def ask(self, request: Request, on_chunk: OnChunk | None = None) -> Answer:
         """Ask for text."""
@@ -55,6 +67,28 @@ def borrowed(value: object) -> Borrowed | None:
     """Return a model object of ``llm_interface`` as one that workers can ask; None for all else."""
     methods = (getattr(value, name, None) for name in ("chat", "generate_pydantic"))
     return Borrowed(value) if not isinstance(value, type) and all(map(callable, methods)) else None
+
+
+def way_in_key(llm: Any, method: str) -> Any:
+    """Return what tells the method that took planai's place: a function by its code; None where none did."""
+    way = None if isinstance(llm, Borrowed) else own_way(llm, method)
+    if way is None:
+        return None
+    return answering(getattr(way, "__func__", way)) if isinstance(way, FunctionType | MethodType) else _name_of(way)
+
+
+def _plain_values(model: object) -> dict[str, Any]:
+    """Return what an object holds in attributes of its own that are numbers or texts, but for secrets."""
+    held = {name: value for name, value in getattr(model, "__dict__", {}).items() if not is_credential(name)}
+    return {name: value for name, value in held.items() if isinstance(value, str | int | float | bool)}
+
+
+def _name_of(value: Any) -> str:
+    """Return a name that no other object has, in this process or another."""
+    try:
+        return _NAMES.setdefault(value, uuid4().hex)
+    except TypeError:  # nobody can tell when it is gone
+        return uuid4().hex
 
 
 def own_way(llm: Any, method: str) -> Callable[..., Any] | None:

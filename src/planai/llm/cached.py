@@ -17,6 +17,7 @@ from planai.call import current_activation, need_activation
 from planai.cost import FREE
 from planai.events import Output
 from planai.llm.asking import Said
+from planai.llm.borrowed import way_in_key
 from planai.llm.budget import usage_of_all
 from planai.llm.client import LLM, Answer
 from planai.llm.request_key import deciding, told, whose
@@ -66,6 +67,9 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
         for name, llm in (("llm", self.llm), *((f"fallback {llm.model_name}", llm) for llm in self.fallback_llms)):
             told_of = dict(llm.identity()) if self.include_model_in_key else {}
             found |= {f"{name}: {key}": value for key, value in {**told_of, **deciding(llm.settings())}.items()}
+            way = way_in_key(llm, "generate_pydantic")
+            if way is not None:
+                found[f"{name}: asked by"] = way
         return found
 
     def _replay_(self, key: str, *, waited: bool = False) -> bool:

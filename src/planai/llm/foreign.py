@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-from planai.cache.source import CodeIdentity
+from planai.llm.answering import answering
 from planai.llm.client import Answer, Request
 from planai.llm.request_key import deciding
 from planai.llm.secrets import shown_address
@@ -136,21 +135,8 @@ def _scripted(model: Any) -> dict[str, Any]:
             return {"answers": [str(one) for one in told]}
         case "pydantic_ai.models.function":
             functions = (model.function, model.stream_function)
-            return {"answers": [_answering(one) for one in functions if one is not None]}
+            return {"answers": [answering(one) for one in functions if one is not None]}
     return {}
-
-
-def _answering(function: Callable[..., Any]) -> Any:
-    """Return what tells a function by its code; where nobody can follow that, itself, which keys refuse."""
-    code = _code_of(function)
-    return function if code.unknown() else code.digest()
-
-
-@lru_cache(maxsize=32)  # an identity keeps its function alive, so that no weak dictionary would ever forget one
-def _code_of(function: Callable[..., Any]) -> CodeIdentity:
-    """Return the identity of a function that answers for a model, with all that it reaches."""
-    module = getattr(function, "__module__", __name__)
-    return CodeIdentity(type("Answers", (), {"__module__": module, "call": staticmethod(function)}))
 
 
 def foreign(value: object) -> ForeignModel | None:
