@@ -146,7 +146,7 @@ REFUSED = Answer("", refusal="I will not judge.")
 def test_an_author_who_fails_ends_it_with_what_there_is(
     tmp_path: Path, kind: str, after: int, tried: int, how: Any
 ) -> None:
-    made, _ = optimizer(tmp_path)
+    made, (first, _) = optimizer(tmp_path)
     made.author = refusing(kind, after, how)
     report = made.run(DOCUMENTS, iterations=3)
     assert re.search("refused to answer: I will not judge|no valid answer|the author is gone", report.ended)
@@ -155,7 +155,7 @@ def test_an_author_who_fails_ends_it_with_what_there_is(
     assert report.bill.spent.answers >= 3 + after
     again, (model, _) = optimizer(tmp_path)
     assert not again.run(DOCUMENTS, iterations=tried - 1).ended
-    assert model.requests == []
+    assert not [one for one in model.requests if one in first.requests]  # the others had not been asked when it ended
 
 
 def test_one_who_fails_before_anything_was_paid_for_says_so_at_once(tmp_path: Path) -> None:
