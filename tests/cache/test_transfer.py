@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 from collections.abc import Callable
@@ -49,10 +50,10 @@ def test_what_was_exported_is_imported_as_it_was(store: Store, tmp_path: Path) -
     file = tmp_path / "cache.zst"
     assert export(store, file, NOW) == (3, 1, 1, 3 * 20 + 5 + 5, 1)
     other = MemoryStore()
-    assert import_(other, file) == Imported(5, 0, 0)
+    assert import_(other, file) == Imported(3, 0, 0)
     known = contents(store)
     assert contents(other) == {name: known[name] for name in contents(other)}
-    assert import_(other, file) == Imported(0, 0, 5)
+    assert import_(other, file) == Imported(0, 0, 3)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -144,6 +145,17 @@ def test_files_that_cannot_be_read_or_written_are_told(tmp_path: Path) -> None:
     put(store, "a")
     with pytest.raises(CacheError, match="cannot be written: No such file"):
         export(store, tmp_path / "nothing" / "file", NOW)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    store = MemoryStore()
+    put(store, "a")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")  # as /dev/stdout is one
+    for name in ("pipe", "link"):
+        with pytest.raises(CacheError, match="is no file"):
+            export(store, tmp_path / name, NOW)
+    assert (tmp_path / "link").is_fifo()
 
 
 def test_an_export_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:

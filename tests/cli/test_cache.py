@@ -398,11 +398,11 @@ def test_export_and_import(store: DiskStore, run: Run, tmp_path: Path) -> None:
     assert done == {"file": str(file), "entries": 1, "questions": 0, "profiles": 1, "size": 20, "damaged": 0}
     assert run("import", str(file), "--dir", other, "--json").json == {
         "file": str(file),
-        "added": 2,
+        "added": 1,
         "replaced": 0,
         "older": 0,
     }
-    assert "2 known or older" in run("import", str(file), "--dir", other).out
+    assert "1 known or older" in run("import", str(file), "--dir", other).out
     assert [entry["key"] for entry in run("ls", "--dir", other, "--json").json] == [digest_of("a")]
 
 
@@ -416,6 +416,15 @@ def test_an_export_of_nothing_replaces_none(store: DiskStore, run: Run, tmp_path
     done = run("export", str(file), "--worker", "Cuont", "--json")
     assert (done.code, done.json["entries"], done.err) == (1, 0, "")
     assert file.read_bytes() == whole
+
+
+def test_it_is_the_cache_that_cannot_be_written(store: DiskStore, run: Run, tmp_path: Path) -> None:
+    put(store, "a")
+    file = tmp_path / "file"
+    run("export", str(file))
+    done = run("import", str(file), "--dir", str(file))
+    assert done.code == 1
+    assert f"the cache in {str(file)!r} cannot be used: " in done.err
 
 
 def test_a_foreign_file_makes_no_cache(folder: Path, run: Run, tmp_path: Path) -> None:

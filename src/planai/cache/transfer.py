@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from planai.cache.about import PROFILES
+from planai.cache.about import PROFILES, load_about
 from planai.cache.frame import DamagedPayload, open_frame
-from planai.cache.inspect import Entry, Filter, Progress, everything, peek, silent
+from planai.cache.inspect import Entry, Filter, Progress, everything, is_hidden, peek, silent
 from planai.cache.store import Info, Record, Store
 from planai.cost import Cost
 from planai.errors import CacheError
@@ -46,7 +46,7 @@ class Exported(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What became of the records in a file: not there before, newer than what was there, or not newer, and left out."""
+    """What became of the answers in a file: not there before, newer than what was there, or not newer, and left out."""
 
     added: int
     replaced: int
@@ -118,12 +118,13 @@ def import_(store: Store, path: Path, progress: Progress = silent) -> Imported:
         CacheError: the file cannot be read, is no such file, is cut short, or was changed; nothing was imported.
     """
     try:
-        with path.open("rb") as file:
-            count = sum(1 for _ in _read(file, path))
-            file.seek(0)
-            return _merge(store, _read(file, path), count, progress)
+        file = path.open("rb")
     except OSError as error:
-        raise CacheError(f"{str(path)!r} cannot be read: {error.strerror or error}; nothing was imported") from error
+        raise _unreadable(path, error) from error
+    with file:
+        count = sum(1 for _ in _read(file, path))
+        file.seek(0)
+        return _merge(store, _read(file, path), count, progress)
 
 
 # ---- choosing and writing
@@ -174,6 +175,9 @@ def _known(when: float | None) -> float | None:
 
 
 def _write(path: Path, lines: Iterator[dict[str, Any]]) -> None:
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a new file would take the place of /dev/stdout itself
+        raise CacheError(f"{str(path)!r} is no file: name one to be written")
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # which only its owner may read
     try:
         with os.fdopen(handle, "wb") as file, zstd.open(file, "wb") as packed:
@@ -191,16 +195,25 @@ def _write(path: Path, lines: Iterator[dict[str, Any]]) -> None:
 
 def _merge(store: Store, lines: Iterator[_Line], count: int, progress: Progress) -> Imported:
     there = {(info.space, info.key): info.stored_at for info in store.scan()}
-    added = replaced = older = 0
+    counts = dict.fromkeys(Imported._fields, 0)
     for number, (space, key, record) in enumerate(lines, 1):
         known = there.get((space, key))
-        if known is not None and known >= record.stored_at:
-            older += 1
-        else:
+        is_newer = known is None or known < record.stored_at
+        if is_newer:
             store.put(space, key, record)
-            added, replaced = (added + 1, replaced) if known is None else (added, replaced + 1)
+        if _is_answer(space, record):  # what only serves them is not counted
+            counts["added" if known is None else "replaced" if is_newer else "older"] += 1
         progress(number, count)
-    return Imported(added, replaced, older)
+    return Imported(**counts)
+
+
+def _is_answer(space: str, record: Record) -> bool:
+    about = load_about(record.about) if b'"question"' in record.about else None  # most need no parsing
+    return not is_hidden(space) and (about is None or about.kind != "question")
+
+
+def _unreadable(path: Path, error: OSError) -> CacheError:
+    return CacheError(f"{str(path)!r} cannot be read: {error.strerror or error}; nothing was imported")
 
 
 def _read(file: IO[bytes], path: Path) -> Iterator[_Line]:
@@ -214,6 +227,8 @@ def _read(file: IO[bytes], path: Path) -> Iterator[_Line]:
             lines = (json.loads(line) for line in packed)
             _check_header(next(lines, None), path)
             yield from _records(lines)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except (ValueError, TypeError, KeyError, EOFError, RecursionError, zstd.ZstdError) as error:
         raise CacheError(
             f"{str(path)!r} is no export of a planai cache, or is cut short or damaged; nothing was imported. "
