@@ -20,7 +20,16 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from llm.dialects import Anthropic, OpenAIChat
 from llm.openai_server import SILENCE, OpenAIServer, Reply, answer, completion, failure, garbage
 from llm.workers import Analysis, Analyze, Document, make, model
-from planai import CachedLLMTaskWorker, Graph, LLMTaskWorker, MediaTask, RunResult, Task, llm_from_config
+from planai import (
+    CachedLLMTaskWorker,
+    CachedTaskWorker,
+    Graph,
+    LLMTaskWorker,
+    MediaTask,
+    RunResult,
+    Task,
+    llm_from_config,
+)
 from planai.bills import Bill, Bills, Usage
 from planai.cache.stats import stats, total
 from planai.cache.stores.disk import DiskStore
@@ -82,7 +91,7 @@ def test_a_run_tells_what_its_models_were_paid(server: OpenAIServer) -> None:
 def test_an_unknown_price_is_not_nothing(server: OpenAIServer) -> None:
     spent = run_inline(Plain(llm=model(server)), *documents(2)).bill.spent
     assert (spent.dollars, spent.unpriced, spent.priced) == (Decimal(0), 2, "")
-    assert "and 2 answers of unknown price" in str(Bill(spent))
+    assert str(Bill(spent)) == "2 answers, 22 + 14 tokens, 2 answers of unknown price"
 
 
 def test_a_store_tells_which_answers_have_no_price(
@@ -98,7 +107,53 @@ def test_a_store_tells_which_answers_have_no_price(
     run_inline(make(server, tmp_path, llm=free), *documents(2))
     assert "unknown price" not in shown()
     run_inline(make(server, tmp_path), *documents(2))
-    assert shown().count("2 answers of unknown price") == 2  # of the worker, and of all
+    assert shown().count("2 answers of unknown price") == 3  # of the worker, of the responses, and of all
+
+
+def test_a_plan_tells_which_answers_have_no_price(server: OpenAIServer, tmp_path: Path) -> None:
+    worker = make(server, tmp_path)
+    graph = Graph(name="papers").add_workers(worker)
+    graph.set_sink(worker, Analysis)
+    first = graph.plan([(worker, Document(text="0"))])
+    assert (first.unforeseen, first.workers["Analyze"].expected) == (1, None)
+    result = graph.run([(worker, one) for one in documents(2)], display_terminal=False)
+    found = graph.plan([(worker, one) for one in documents(5)])
+    row = found.workers["Analyze"]
+    assert row.expected is not None
+    assert (row.saved.unpriced, row.expected.unpriced, found.expected.unpriced, found.unforeseen) == (2, 3, 3, 0)
+    assert "54 tokens, 3 answers of unknown price" in str(found)
+    again = graph.run([(worker, one) for one in documents(2)], display_terminal=False)
+    assert (result.cache.spent.unpriced, again.cache.saved.unpriced, again.cache.spent.unpriced) == (2, 2, 0)
+
+
+class ByItself(CachedTaskWorker):
+    """A worker that asks a model without being one of models."""
+
+    output_types = [Analysis]
+    llm: Any
+
+    def consume_work(self, task: Document) -> None:
+        self.publish_work(Analysis(insight=self.llm.chat([{"role": "user", "content": task.text}])))
+
+
+def test_what_a_worker_asks_by_itself_is_kept_with_its_price_and_saved(server: OpenAIServer, tmp_path: Path) -> None:
+    def run() -> RunResult:
+        return run_inline(ByItself(llm=model(server), cache_dir=tmp_path), *documents(1))
+
+    spent, again = run().bill.spent, run()
+    assert (again.bill.spent, again.bill.saved) == (Usage(), spent)
+    assert (spent.unpriced, again.cache.saved.unpriced) == (1, 1)
+
+
+def test_what_a_cached_model_said_tells_of_its_price(server: OpenAIServer, tmp_path: Path) -> None:
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    provider = OpenAIProvider(base_url=server.url, api_key="sk-none", http_client=http)
+    found = CachedModel(OpenAIChatModel("gpt-4o", provider=provider), cache=tmp_path)
+    server.script(OpenAIChat().text('{"insight": "x"}'), answer(insight="y"))  # the second is of a model "served"
+    run_inline(Plain(llm=found), *documents(2))
+    with closing(DiskStore(tmp_path)) as store:
+        (row,) = stats(store, 0)
+    assert (row.worker, row.entries, row.cost.unpriced) == ("planai.llm:responses", 2, 1)
 
 
 class Shown(CachedLLMTaskWorker):
@@ -194,8 +249,8 @@ def test_rounds_and_answers_that_were_put_right_are_all_saved(tmp_path: Path) ->
     assert bills[0].spent == bills[1].saved == Usage(3, 60, 6, 5, Decimal(3), 1, "2026-01-31")
     assert bills[0].saved == bills[1].spent == Usage()
     assert str(bills[1]) == (
-        "0 answers, 0 + 0 tokens, $0.0000; "
-        "saved: 3 answers, 60 (5 cached) + 6 tokens, $3.0000, and 1 answers of unknown price"
+        "0 answers, 0 + 0 tokens, $0.00; "
+        "saved: 3 answers, 60 (5 cached) + 6 tokens, at least $3.00, 1 answer of unknown price"
     )
 
 

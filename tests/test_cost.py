@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planai.cost import FREE, Cost
 
-COSTS = st.builds(Cost, st.integers(0, 10**6), st.integers(0, 10**9), st.integers(0, 10**6))
+COSTS = st.builds(Cost, st.integers(0, 10**6), st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10**6))
 
 
 @settings(deadline=None)
@@ -35,4 +35,11 @@ def test_doing_it_often_is_adding_it_often(cost: Cost, count: int) -> None:
 
 
 def test_each_part_is_added_by_itself() -> None:
-    assert Cost(1.5, 200, 0.01).plus(Cost(0.5, 1, 0.02)) == pytest.approx((2.0, 201, 0.03))
+    assert Cost(1.5, 200, 0.01, 1).plus(Cost(0.5, 1, 0.02, 2)) == pytest.approx((2.0, 201, 0.03, 3))
+
+
+@settings(deadline=None)
+@given(COSTS, st.integers(1, 20))
+def test_what_has_an_unknown_price_has_none_on_the_average(cost: Cost, count: int) -> None:
+    assert bool(cost.mean(count).unpriced) == bool(cost.unpriced)
+    assert cost.times(count).mean(count) == pytest.approx(cost)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+from planai.cost import money
 from planai.errors import BudgetExceeded
 
 _NOTHING = Decimal(0)
@@ -46,10 +47,22 @@ class Usage(NamedTuple):
             max(self.priced, other.priced),
         )
 
+    def times(self, count: int) -> Usage:
+        """Return what it took so often."""
+        return Usage(
+            self.answers * count,
+            self.input_tokens * count,
+            self.output_tokens * count,
+            self.cached_tokens * count,
+            self.dollars * count,
+            self.unpriced * count,
+            self.priced if count else "",
+        )
+
     def __str__(self) -> str:
         cached = f" ({self.cached_tokens} cached)" if self.cached_tokens else ""
-        text = f"{self.answers} answers, {self.input_tokens}{cached} + {self.output_tokens} tokens, ${self.dollars:.4f}"
-        return text + (f", and {self.unpriced} answers of unknown price" if self.unpriced else "")
+        tokens = f"{self.input_tokens}{cached} + {self.output_tokens} tokens"
+        return f"{self.answers} answers, {tokens}, {money(self.dollars, self.unpriced)}"
 
     def as_texts(self) -> dict[str, str]:
         """Return it as plain texts, without what is nothing.

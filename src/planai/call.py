@@ -190,6 +190,11 @@ class Activation:
         return time.perf_counter() - self._started
 
     @property
+    def on_bill(self) -> str:
+        """The name under which the run reckons what the call spends and saves."""
+        return str(getattr(self.worker, "name", "")) if self.call is None else self.call.worker
+
+    @property
     def aborted(self) -> bool:
         """Whether the call was told to end."""
         return self.scope.is_stopping or (self.call is not None and self.call.id in self.scope.aborted)

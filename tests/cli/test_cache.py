@@ -130,7 +130,7 @@ def test_ls_as_json(store: DiskStore, run: Run) -> None:
     assert entry["key"] == key
     assert entry["expired"] is True
     assert entry["fields"] == {"name": "a", "rows": "2"}
-    assert entry["cost"] == {"seconds": 2.0, "tokens": 10, "dollars": 0.5}
+    assert entry["cost"] == {"seconds": 2.0, "tokens": 10, "dollars": 0.5, "unpriced": 0}
 
 
 def listed(done: Done) -> list[str]:
@@ -281,6 +281,43 @@ def test_explain_of_the_only_entry(store: DiskStore, run: Run) -> None:
     assert "There is no other entry of this worker" in run("explain", digest_of("a")).out
 
 
+# ---- prices that nobody knows
+
+
+def put_unpriced(store: DiskStore, name: str, dollars: float) -> None:
+    usage = {"answers": "3", "input_tokens": "6", "output_tokens": "4", "unpriced": "2"}
+    put(store, name, cost=Cost(2.0, 10, dollars), usage=usage)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "text", "as_json"),
+    [
+        (0.0, "2 s, 10 tokens, 2 answers of unknown price", None),
+        (0.5, "2 s, 10 tokens, at least $0.50, 2 answers of unknown price", 0.5),
+    ],
+)
+def test_an_unknown_price_is_not_shown_as_none(
+    store: DiskStore, run: Run, dollars: float, text: str, as_json: float | None
+) -> None:
+    put_unpriced(store, "a", dollars)
+    cost = {"seconds": 2.0, "tokens": 10, "dollars": as_json, "unpriced": 2}
+    prune = ("prune", "--max-entries", "0", "--dry-run")
+    for command in (("ls",), ("show", digest_of("a")), ("stats",), prune):
+        assert text in run(*command).out, command
+    assert run("ls", "--json").json[0]["cost"] == cost
+    assert run("show", digest_of("a"), "--json").json["cost"] == cost
+    assert run("stats", "--json").json["total"]["cost"] == cost
+    assert run(*prune, "--json").json["cost"] == cost
+
+
+def test_an_exported_answer_of_unknown_price_stays_one(store: DiskStore, run: Run, tmp_path: Path) -> None:
+    put_unpriced(store, "a", 0.0)
+    file, other = str(tmp_path / "file"), str(tmp_path / "other")
+    run("export", file)
+    run("import", file, "--dir", other)
+    assert "2 answers of unknown price" in run("ls", "--dir", other).out
+
+
 # ---- stats and verify
 
 
@@ -325,7 +362,8 @@ def test_verify_finds_damage_and_repairs_it(store: DiskStore, run: Run) -> None:
 def test_prune(store: DiskStore, run: Run) -> None:
     for number, name in enumerate("abcd"):
         put(store, name, age=number * 10 * DAY)
-    told = {"dry_run": True, "entries": 1, "size": 20, "cost": {"seconds": 2.0, "tokens": 10, "dollars": 0.5}}
+    cost = {"seconds": 2.0, "tokens": 10, "dollars": 0.5, "unpriced": 0}
+    told = {"dry_run": True, "entries": 1, "size": 20, "cost": cost}
     assert run("prune", "--older-than", "25d", "--dry-run", "--json").json == {**told, "questions": 0, "profiles": 0}
     done = run("prune", "--older-than", "25d")
     assert done.out == "removed 1 entry of 20 B\nto compute it again would take 2 s, 10 tokens, $0.50\n"

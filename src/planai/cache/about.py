@@ -10,7 +10,9 @@ import json
 from itertools import compress
 from typing import Any, NamedTuple
 
+from planai.bills import Usage, usage_of_texts
 from planai.cache.json_bytes import read, write
+from planai.cost import Cost
 
 PROFILES = "profiles of "
 """Begins the names of the spaces in which workers' profiles are kept; see `Profile`."""
@@ -61,6 +63,7 @@ class About(NamedTuple):
 
 
 _ABOUT = About._fields
+_USAGE, _UNPRICED = b'"usage"', b'"unpriced"'
 
 
 class Profile(NamedTuple):
@@ -97,6 +100,19 @@ def load_profile(text: bytes) -> Profile | None:
     if loaded is None or not isinstance(loaded.worker, str):
         return None
     return loaded if all(map(_is_text_table, loaded[1:])) else None
+
+
+def usage_of(about: bytes) -> Usage:
+    """Return what answers of models took of which an entry was made, by what was written beside it."""
+    if _USAGE not in about:  # most have none, and need not be read
+        return Usage()
+    loaded = load_about(about)
+    return Usage() if loaded is None else usage_of_texts(loaded.usage)
+
+
+def whole_cost(cost: Cost, about: bytes) -> Cost:
+    """Return the cost of an entry, also of how many answers of models nobody knows the price."""
+    return cost._replace(unpriced=usage_of(about).unpriced) if _UNPRICED in about else cost
 
 
 def _load(kind: Any, text: bytes) -> Any:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 
-from planai.cache.about import QUARANTINE
+from planai.cache.about import QUARANTINE, whole_cost
 from planai.cache.answer import Answer, Hit, Limits
 from planai.cache.codec import Codec, Undecodable
 from planai.cache.counters import CacheStats
@@ -117,7 +117,8 @@ class Entries:
             if repair:
                 self._quarantine(key, record, error)
             return None, DAMAGED
-        return Hit(value, record.cost, record.stale_at is not None and now >= record.stale_at, reads, record.about), ""
+        cost = whole_cost(record.cost, record.about)
+        return Hit(value, cost, record.stale_at is not None and now >= record.stale_at, reads, record.about), ""
 
     def keep(self, key: str, answer: Answer) -> int:
         """Store an answer, and return its size in bytes; 0 when that was not possible."""

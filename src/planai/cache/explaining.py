@@ -8,7 +8,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
-from planai.cache.about import PROFILES, About, Profile, load_about, load_profile
+from planai.cache.about import PROFILES, About, Profile, load_about, load_profile, whole_cost
 from planai.cache.entries import EXPIRED, PROVENANCE
 from planai.cache.explain import Difference, compare, nearest
 from planai.cache.key import key_of
@@ -129,8 +129,8 @@ class ExplainingTaskWorker(StoringTaskWorker):
             return None
         total = Cost()
         for info in known:
-            total = total.plus(info.cost)
-        return Cost(total.seconds / len(known), round(total.tokens / len(known)), total.dollars / len(known))
+            total = total.plus(whole_cost(info.cost, info.about))
+        return total.mean(len(known))
 
     def _why_missing_(self, key: str) -> str:
         activation = current_activation()
@@ -252,7 +252,7 @@ class ExplainingTaskWorker(StoringTaskWorker):
         info: Any = infos[0] if infos else None
         if info is None:
             return Explanation(self.cache_space, key, hit, reason, differences or [])
-        about = load_about(info.about)
+        about, cost = load_about(info.about), whole_cost(info.cost, info.about)
         return Explanation(
-            self.cache_space, key, hit, reason, differences or [], about, info.stored_at, info.cost, info.size
+            self.cache_space, key, hit, reason, differences or [], about, info.stored_at, cost, info.size
         )

@@ -11,7 +11,18 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from planai.cache.about import PROFILES, QUARANTINE, QUESTIONS, About, Profile, load_about, load_profile
+from planai.bills import Usage
+from planai.cache.about import (
+    PROFILES,
+    QUARANTINE,
+    QUESTIONS,
+    About,
+    Profile,
+    load_about,
+    load_profile,
+    usage_of,
+    whole_cost,
+)
 from planai.cache.payload import readable
 from planai.cache.shown import short_text
 from planai.cache.store import Info, Record, Store
@@ -81,7 +92,12 @@ class Entry:
     @property
     def cost(self) -> Cost:
         """What the answer took to compute."""
-        return self.info.cost
+        return whole_cost(self.info.cost, self.info.about)
+
+    @property
+    def usage(self) -> Usage:
+        """What answers of models took of which it was made; nothing where it was made of none."""
+        return usage_of(self.info.about)
 
     @property
     def is_question(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from planai.cache.about import load_about, usage_of
 from planai.cache.answer import Hit, Left
 from planai.cache.bundle import Bundle, Published
 from planai.cache.codec import Codec, Undecodable
@@ -12,7 +13,7 @@ from planai.cache.key import key_of
 from planai.cache.migrating import can_migrate, may_be_migrated
 from planai.cache.reads import load_read, private_keys
 from planai.cache.reasons import MISFIT, REJECTED
-from planai.call import need_activation
+from planai.call import Activation, need_activation
 from planai.errors import PublishError, UnkeyableValue
 from planai.events import Lookup
 from planai.task import Task
@@ -66,6 +67,8 @@ class ReplayingTaskWorker(ComputingTaskWorker):
         except PublishError:
             activation.outputs.clear()
             return self._refuse_(MISFIT)
+        if hit is not None and (saved := usage_of(hit.about)).answers:
+            activation.scope.bills.save(activation.on_bill, saved)
         if hit is not None and hit.stale and self.cache_mode_now() in ("read_write", "refresh"):
             self._renew_answer_(key, activation.tasks[0])
         return True
@@ -116,9 +119,17 @@ class ReplayingTaskWorker(ComputingTaskWorker):
             if self.cache_has(earlier) and self._replay_(earlier):
                 activation.source = self.cache_answer_id(key)
                 activation.notes["cost"] = activation.lookup and activation.lookup.cost
+                self._take_along_(activation)
                 self._keep_outputs_(key, activation.outputs)
                 return True
         return False
+
+    def _take_along_(self, activation: Activation) -> None:
+        """Let what is kept of the answer of an earlier version tell, too, what models took for it."""
+        hit: Hit | None = activation.notes.get("hit")
+        about = None if hit is None else load_about(hit.about)
+        if about is not None:
+            activation.notes.update(responses=about.responses, usage=about.usage)
 
     def _take_out_(self, hit: Hit, task: Task) -> None:
         """Take private state out of the input, as the computation did, so that nobody downstream gets it."""

@@ -6,13 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from planai.bills import usage_of_texts
 from planai.cache.about import PROFILES, QUARANTINE, RESPONSES
 from planai.cache.inspect import Entry, is_hidden
 from planai.cache.store import Store
 from planai.cost import Cost
-
-_UNPRICED = b'"unpriced"'
 
 
 class Stats(NamedTuple):
@@ -31,7 +28,6 @@ class Stats(NamedTuple):
         questions: how many entries only lead to answers.
         profiles: how many versions of the worker were told apart.
         quarantined: how many damaged entries were put aside.
-        unpriced: how many answers of models are in them whose price nobody knows; what these cost is not in `cost`.
     """
 
     worker: str
@@ -46,7 +42,6 @@ class Stats(NamedTuple):
     questions: int = 0
     profiles: int = 0
     quarantined: int = 0
-    unpriced: int = 0
 
 
 def stats(store: Store, now: float) -> list[Stats]:
@@ -89,7 +84,6 @@ def total(rows: list[Stats]) -> Stats:
         questions=sum(row.questions for row in rows),
         profiles=sum(row.profiles for row in rows),
         quarantined=sum(row.quarantined for row in rows),
-        unpriced=sum(row.unpriced for row in rows),
     )
 
 
@@ -103,7 +97,6 @@ class _Sum:
     questions: int = 0
     profiles: int = 0
     quarantined: int = 0
-    unpriced: int = 0
     cost: Cost = field(default_factory=Cost)
     saved: Cost = field(default_factory=Cost)
     stored: list[float] = field(default_factory=list)
@@ -116,10 +109,9 @@ class _Sum:
         self.stored.append(entry.info.stored_at)
         self.expired += entry.expired(now)
         self.hits += entry.hits
-        if _UNPRICED in entry.info.about:  # most have none, and need not be read
-            self.unpriced += usage_of_texts(entry.about.usage).unpriced
-        self.cost = self.cost.plus(entry.cost)
-        self.saved = self.saved.plus(entry.cost.times(entry.hits))
+        cost = entry.cost
+        self.cost = self.cost.plus(cost)
+        self.saved = self.saved.plus(cost.times(entry.hits))
 
     def as_stats(self, worker: str) -> Stats:
         return Stats(
@@ -135,5 +127,4 @@ class _Sum:
             questions=self.questions,
             profiles=self.profiles,
             quarantined=self.quarantined,
-            unpriced=self.unpriced,
         )

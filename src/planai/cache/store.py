@@ -26,7 +26,7 @@ class Record(NamedTuple):
         stored_at: when it was stored, in seconds since the epoch.
         expires_at: from when on it counts as absent, in seconds since the epoch; None for never.
         stale_at: from when on it is worth computing again although it may still be used; None for never.
-        cost: what the value took to compute.
+        cost: what the value took to compute: seconds, tokens and dollars. The answers of unknown price are in `about`.
         about: how the value came about, for people who ask; see `planai.cache.about`.
     """
 

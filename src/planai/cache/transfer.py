@@ -162,7 +162,7 @@ def _as_json(info: Info, record: Record) -> dict[str, Any]:
         "stored_at": record.stored_at,
         "expires_at": _known(record.expires_at),
         "stale_at": _known(record.stale_at),
-        "cost": list(record.cost),
+        "cost": list(record.cost[:3]),
         "about": record.about.decode("utf-8", "surrogateescape"),
         "payload": base64.b64encode(record.payload).decode(),
         "crc": zlib.crc32(record.payload, zlib.crc32(record.about)),

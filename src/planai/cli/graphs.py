@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planai.cli import render
-from planai.cost import Cost
+from planai.cli.records import of_cost
 from planai.errors import CacheError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def plan(target: Target, *, json: _Json = False) -> None:
         found = graph.plan(tasks)
     if json:
         rows = [{"worker": key, **_of_row(row)} for key, row in found.workers.items()]
-        render.as_json({"graph": graph.name, "expected": _of_cost(found.expected), "workers": rows})
+        expected = {"expected": of_cost(found.expected), "unforeseen": found.unforeseen}
+        render.as_json({"graph": graph.name, **expected, "workers": rows})
     else:
         for line in str(found).splitlines():
             render.say(line)
@@ -46,7 +47,7 @@ def warm(target: Target, *, json: _Json = False) -> None:
         result = graph.run(tasks)
     if json:
         cache = result.cache
-        saved, spent = _of_cost(cache.saved), _of_cost(cache.spent)
+        saved, spent = of_cost(cache.saved), of_cost(cache.spent)
         figures = {"hits": cache.hits, "misses": cache.misses, "reasons": dict(cache.reasons)}
         render.as_json({**figures, "saved": saved, "spent": spent, "failures": len(result.failures)})
     else:
@@ -169,10 +170,6 @@ def _of_row(row: WorkerForecast) -> dict[str, Any]:
         "repeats": row.repeats,
         "unknown": row.unknown,
         "reasons": dict(row.reasons),
-        "saved": _of_cost(row.saved),
-        "expected": None if row.expected is None else _of_cost(row.expected),
+        "saved": of_cost(row.saved),
+        "expected": None if row.expected is None else of_cost(row.expected),
     }
-
-
-def _of_cost(cost: Cost) -> dict[str, Any]:
-    return cost._asdict()

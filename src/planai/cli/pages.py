@@ -77,17 +77,13 @@ def stats(rows: list[Stats], now: float) -> None:
             _age(row.oldest, now),
             _age(row.newest, now),
             f"{row.hits:,}",
-            cost(row.cost) + _unpriced(row),
+            cost(row.cost),
             cost(row.saved),
             f"{row.quarantined:,}",
         )
         for row in rows
     ]
     table(headers, cells, right=headers[1:])
-
-
-def _unpriced(row: Stats) -> str:
-    return f", {counted(row.unpriced, 'answer')} of unknown price" if row.unpriced else ""
 
 
 def damage(found: list[Damage]) -> None:
@@ -165,7 +161,7 @@ def _row(entry: Entry, now: float) -> tuple[str, ...]:
         _class(info.space),
         age if info.expires_at is None or not entry.expired(now) else f"{age} (expired)",
         size(info.size),
-        cost(info.cost),
+        cost(entry.cost),
         f"{info.hits:,}",
         " ".join([_class(about.input), *fields]).strip() or _NOTHING,
     )

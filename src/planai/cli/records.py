@@ -1,7 +1,6 @@
 """What ``planai cache ... --json`` prints: names that stay, whatever becomes of the classes behind them.
 
-Times are seconds since the epoch, sizes bytes, costs objects with ``seconds``, ``tokens`` and ``dollars``; what is not
-there is null.
+Times are seconds since the epoch, sizes bytes, costs objects as `of_cost` returns them; what is not there is null.
 """
 
 from __future__ import annotations
@@ -15,6 +14,15 @@ from planai.cache.prune import Pruned
 from planai.cache.stats import Stats
 from planai.cache.transfer import Exported, Imported
 from planai.cache.verify import Damage
+from planai.cost import Cost
+
+
+def of_cost(cost: Cost) -> dict[str, Any]:
+    """Return ``seconds tokens dollars unpriced``: the last is how many answers of models have no known price.
+
+    What these cost is not in ``dollars``, which are null where nothing else is: unknown is not free.
+    """
+    return cost._asdict() | ({"dollars": None} if cost.unpriced and not cost.dollars else {})
 
 
 def of_entry(entry: Entry, now: float) -> dict[str, Any]:
@@ -33,7 +41,7 @@ def of_entry(entry: Entry, now: float) -> dict[str, Any]:
         "expires_at": info.expires_at,
         "expired": entry.expired(now),
         "hits": info.hits,
-        "cost": info.cost._asdict(),
+        "cost": of_cost(entry.cost),
     }
 
 
@@ -75,8 +83,8 @@ def of_difference(found: Difference) -> dict[str, Any]:
 
 
 def of_stats(row: Stats) -> dict[str, Any]:
-    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined unpriced``."""
-    return row._asdict() | {"cost": row.cost._asdict(), "saved": row.saved._asdict()}
+    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined``."""
+    return row._asdict() | {"cost": of_cost(row.cost), "saved": of_cost(row.saved)}
 
 
 def of_damage(found: Damage) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def of_damage(found: Damage) -> dict[str, Any]:
 
 def of_pruned(found: Pruned, *, dry_run: bool) -> dict[str, Any]:
     """Return ``dry_run entries size cost questions profiles``."""
-    return {"dry_run": dry_run} | found._asdict() | {"cost": found.cost._asdict()}
+    return {"dry_run": dry_run} | found._asdict() | {"cost": of_cost(found.cost)}
 
 
 def of_exported(found: Exported, file: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from pydantic_core import to_json
 
 from planai.cache.inspect import Progress, silent
-from planai.cost import Cost
+from planai.cost import Cost, money
 
 _PRETTY_UP_TO = 500
 """Rows of a table that is laid out for a terminal: rich takes a millisecond for each."""
@@ -35,7 +35,6 @@ _PROGRESS_EVERY = 64
 
 _UNITS = (("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 _SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
-_SMALL_DOLLARS = 0.01
 
 
 def duration(seconds: float) -> str:
@@ -65,14 +64,14 @@ def size(count: float) -> str:
 def cost(value: Cost) -> str:
     """Return what something took: seconds, then tokens and dollars where there are any.
 
-    >>> cost(Cost(90.0, 1200, 0.5)), cost(Cost())
-    ('1.5 min, 1,200 tokens, $0.50', '0 s')
+    >>> cost(Cost(90.0, 1200, 0.5)), cost(Cost()), cost(Cost(1.0, 20, unpriced=1))
+    ('1.5 min, 1,200 tokens, $0.50', '0 s', '1 s, 20 tokens, 1 answer of unknown price')
     """
     parts = [duration(value.seconds)]
     if value.tokens:
         parts.append(counted(value.tokens, "token"))
-    if value.dollars:
-        parts.append(f"${value.dollars:,.4f}" if value.dollars < _SMALL_DOLLARS else f"${value.dollars:,.2f}")
+    if value.dollars or value.unpriced:
+        parts.append(money(value.dollars, value.unpriced))
     return ", ".join(parts)
 
 

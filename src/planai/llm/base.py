@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from planai.bills import Bills, Usage
-from planai.call import Activation, Scope, current_activation
+from planai.bills import Bills
+from planai.call import Scope, current_activation
 from planai.cost import Cost
 from planai.errors import ModelError
 from planai.flow import Flow
 from planai.llm.asking import Conversation, Keeper, Outcome, Said, require_room
-from planai.llm.budget import Budget, cost_of, usage_of, usage_of_all
+from planai.llm.budget import Budget, cost_of, note_answers, usage_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Rendered, Request
 from planai.llm.config import as_llm
 from planai.llm.offline import LABEL
@@ -149,15 +149,17 @@ class BaseLLMTaskWorker(TaskWorker):
         """Let the present call have cost what an answer did."""
         activation = current_activation()
         if activation is not None:
+            note_answers(activation, [answer])
             activation.cost = activation.cost.plus(cost_of([answer], 0.0))
-            activation.scope.bills.spend(self._name_on_bill_(activation), usage_of(answer))
+            activation.scope.bills.spend(activation.on_bill, usage_of(answer))
 
     def note_found(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept."""
         activation = current_activation()
         if activation is not None:
+            note_answers(activation, said.answers)
             activation.found = activation.found.plus(said.cost)
-            self.note_saving(usage_of_all(said.answers))
+            activation.scope.bills.save(activation.on_bill, usage_of_all(said.answers))
 
     def note_missing(self, llm: LLM, error: ModelError) -> None:
         """Let the present run tell that a model could not be asked, so that others were."""
@@ -170,12 +172,3 @@ class BaseLLMTaskWorker(TaskWorker):
         activation = current_activation()
         if activation is not None:
             activation.cost = activation.cost.plus(Cost(-seconds))
-
-    def note_saving(self, usage: Usage) -> None:
-        """Let the present call have saved what answers took at first."""
-        activation = current_activation()
-        if activation is not None:
-            activation.scope.bills.save(self._name_on_bill_(activation), usage)
-
-    def _name_on_bill_(self, activation: Activation) -> str:
-        return self.name if activation.call is None else activation.call.worker

@@ -10,7 +10,8 @@ from functools import reduce
 from math import ceil
 from typing import Any, NamedTuple
 
-from planai.bills import Bills, Usage
+from planai.bills import Bills, Usage, usage_of_texts
+from planai.call import Activation
 from planai.cost import Cost
 from planai.errors import ConfigurationError
 from planai.llm.client import LLM, Answer, Request, RunLimit
@@ -86,8 +87,14 @@ def usage_of_all(answers: Iterable[Answer]) -> Usage:
 
 def cost_of(answers: Sequence[Answer], seconds: float) -> Cost:
     """Return what answers took."""
-    tokens = sum(answer.input_tokens + answer.output_tokens for answer in answers)
-    return Cost(seconds, tokens, float(sum(answer.dollars or 0 for answer in answers)))
+    usage = usage_of_all(answers)
+    return Cost(seconds, usage.input_tokens + usage.output_tokens, float(usage.dollars), usage.unpriced)
+
+
+def note_answers(activation: Activation, answers: Sequence[Answer]) -> None:
+    """Let a call know what answers of models took, whoever has paid for them: it is written beside what it keeps."""
+    usage = usage_of_all(answers).plus(usage_of_texts(activation.notes.get("usage", {})))
+    activation.notes["usage"] = usage.as_texts()
 
 
 class Budget:

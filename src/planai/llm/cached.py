@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from planai.bills import usage_of_texts
 from planai.cache.about import About, load_about
 from planai.cache.answer import Hit
 from planai.cache.canonical import canonical
@@ -18,7 +17,6 @@ from planai.cost import FREE
 from planai.events import Output
 from planai.llm.asking import Said
 from planai.llm.borrowed import way_in_key
-from planai.llm.budget import usage_of_all
 from planai.llm.client import LLM, Answer
 from planai.llm.request_key import deciding, told, whose
 from planai.llm.responding import RespondingTaskWorker
@@ -84,8 +82,6 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
         activation = need_activation("a call")
         hit: Hit | None = activation.notes.get("hit")
         about = load_about(b"" if hit is None else hit.about) or About("")
-        if about.usage:
-            self.note_saving(usage_of_texts(about.usage))
         if self.stream or override() is not None:
             keeper = self.responses_of(activation.tasks[0], self.cache_mode_now())
             recall = keeper.recall if override() is None else keeper.look  # the use of a recording is noted
@@ -155,19 +151,15 @@ class CachedLLMTaskWorker(RespondingTaskWorker):
 
     def note_spending(self, llm: LLM, answer: Answer) -> None:
         """Let the present call have cost what an answer did, whichever model it is of."""
-        self._note_answers_(llm, [answer])
+        self._note_model_(llm)
         super().note_spending(llm, answer)
 
     def note_found(self, llm: LLM, said: Said) -> None:
         """Let the present call have saved what was kept, whichever model it is of."""
-        self._note_answers_(llm, said.answers)
+        self._note_model_(llm)
         super().note_found(llm, said)
 
-    def _note_answers_(self, llm: LLM, answers: Sequence[Answer]) -> None:
+    def _note_model_(self, llm: LLM) -> None:
         activation = current_activation()
-        if activation is None:
-            return
-        usage = usage_of_all(answers).plus(usage_of_texts(activation.notes.get("usage", {})))
-        activation.notes["usage"] = usage.as_texts()
-        if llm is not self.llm:
+        if activation is not None and llm is not self.llm:
             activation.notes["stood in"] = True

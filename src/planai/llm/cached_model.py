@@ -35,7 +35,7 @@ from planai.cache.store import CacheMode, Store
 from planai.call import mode_of_environment
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until, go_along
-from planai.llm.budget import cost_of
+from planai.llm.budget import cost_of, usage_of
 from planai.llm.foreign import settings_of, url_of
 from planai.llm.missing import Recording, explain_missing
 from planai.llm.plain_messages import TEXT, lines_of, plain, shown
@@ -274,8 +274,9 @@ class CachedModel(WrapperModel):
         (said,) = json.loads(written(response))
         told = plain(asked[0][-1:])
         name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        about = About(name, fields=shown(self, self._asked, *asked))
-        cost = cost_of([answer_of(response)], seconds)
+        answer = answer_of(response)
+        about = About(name, fields=shown(self, self._asked, *asked), usage=usage_of(answer).as_texts())
+        cost = cost_of([answer], seconds)
         value = {"asked": told, "response": said}
         if self._room.cache.keep(key, Answer(value, self._ttl, cost=cost, about=about.dump(), id=name)):
             self._refreshed.add(key)

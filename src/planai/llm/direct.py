@@ -13,7 +13,7 @@ from planai.call import current_activation
 from planai.errors import InvalidAnswer
 from planai.flow import go_through
 from planai.llm.asking import Conversation, Outcome
-from planai.llm.budget import Budget, cost_of, usage_of
+from planai.llm.budget import Budget, cost_of, note_answers, usage_of
 from planai.llm.client import LLM, Answer, Message, Request
 from planai.llm.prompt import unfenced
 from planai.llm.tools import Tool
@@ -136,6 +136,6 @@ def _ask(
 def _spend(llm: LLM, answer: Answer) -> None:
     activation = current_activation()
     if activation is not None:
+        note_answers(activation, [answer])
         activation.cost = activation.cost.plus(cost_of([answer], 0.0))
-        name = str(getattr(activation.worker, "name", "")) if activation.call is None else activation.call.worker
-        activation.scope.bills.spend(name, usage_of(answer))
+        activation.scope.bills.spend(activation.on_bill, usage_of(answer))

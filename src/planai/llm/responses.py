@@ -21,7 +21,7 @@ from planai.cache.store import CacheMode, Info, Store
 from planai.errors import CacheMiss
 from planai.flow import Blocking, Flow, Until
 from planai.llm.asking import Keeper, Said
-from planai.llm.budget import cost_of
+from planai.llm.budget import cost_of, usage_of_all
 from planai.llm.client import LLM, Answer, Message, Request, ToolCall
 from planai.llm.missing import Recording, explain_missing
 from planai.llm.request_key import ANSWER, Asked, key_of_request, shown
@@ -185,7 +185,8 @@ class Responses(Keeper):
         if self.mode not in ("read_write", "refresh"):
             return
         seconds = sum(answer.seconds for answer in said.answers)
-        about = About(_id(key), fields=shown(llm, request, self.asked) | ({_OWNER: self.owner} if self.owner else {}))
+        told = shown(llm, request, self.asked) | ({_OWNER: self.owner} if self.owner else {})
+        about = About(_id(key), fields=told, usage=usage_of_all(said.answers).as_texts())
         answer = KeptAnswer(
             _round(request, said), self.ttl, cost=cost_of(said.answers, seconds), about=about.dump(), id=about.id
         )
@@ -229,7 +230,8 @@ class Responses(Keeper):
         hit, _ = self.room.cache.look(key, ttl=self.ttl, repair=self.mode in ("read_write", "refresh"))
         if hit is None or not isinstance(hit.value, KeptRound) or not hit.value.said:
             return None
-        return _said(hit.value)._replace(cost=hit.cost)
+        said = _said(hit.value)
+        return said._replace(cost=cost_of(said.answers, hit.cost.seconds))
 
     def _look_as_owner(self, key: str) -> Said | None:
         """Look once more, now that nobody else asks; what is not there is to be asked, and then `end` has to follow."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from planai.call import Activation, Call, Scope
-from planai.cost import FREE, Cost
+from planai.cost import FREE, Cost, money
 from planai.events import Finished, Submitted
 from planai.plan import Node, Plan, initial_pair
 from planai.run.state import RunState
@@ -69,8 +69,13 @@ class Forecast:
         return sum(row.unknown for row in self.workers.values())
 
     @property
+    def unforeseen(self) -> int:
+        """Misses of which nobody knows what they will cost; they are not in `expected`."""
+        return sum(row.misses - row.foreseen for row in self.workers.values() if row.expected is None)
+
+    @property
     def expected(self) -> Cost:
-        """What the misses will cost by past experience, as far as there is any."""
+        """What the misses will cost by past experience, as far as there is any; see `unforeseen`."""
         total = FREE
         for row in self.workers.values():
             total = total.plus(row.expected or FREE)
@@ -149,5 +154,5 @@ def _row(row: WorkerForecast) -> str:
 def _shown(cost: Cost) -> str:
     parts = [f"{cost.seconds:.3g} s"]
     parts += [f"{cost.tokens} tokens"] if cost.tokens else []
-    parts += [f"${cost.dollars:.4g}"] if cost.dollars else []
+    parts += [money(cost.dollars, cost.unpriced)] if cost.dollars or cost.unpriced else []
     return ", ".join(parts)

@@ -88,7 +88,7 @@ class DiskStore:
             self._database.open()
             file, payload = self._large.write(number, record.payload), b""
         times = record.stored_at, time.time(), record.expires_at, record.stale_at
-        row = (number, to_column(space), to_column(key), *times, *record.cost, size, file, record.about, payload)
+        row = (number, to_column(space), to_column(key), *times, *record.cost[:3], size, file, record.about, payload)
         try:
             kept = bool(self._write(partial(self._insert, row, generation), self._insertion(row, generation)))
         except Exception:

@@ -292,7 +292,7 @@ def _infos(cache: Any, space: str | None) -> Iterator[Info]:
 
 
 def _dump_info(info: Info) -> bytes:
-    return json.dumps([*info[2:7], *info.cost]).encode() + b"\n" + info.about
+    return json.dumps([*info[2:7], *info.cost[:3]]).encode() + b"\n" + info.about
 
 
 def _info(cache: Any, name: bytes) -> Info | None:
@@ -305,7 +305,7 @@ def _info(cache: Any, name: bytes) -> Info | None:
 
 
 def _dump_record(record: Record) -> bytes:
-    head = json.dumps([len(record.about), record.stored_at, record.expires_at, record.stale_at, *record.cost])
+    head = json.dumps([len(record.about), record.stored_at, record.expires_at, record.stale_at, *record.cost[:3]])
     return b"".join((head.encode(), b"\n", record.about, record.payload))
 
 
