@@ -220,3 +220,22 @@ def test_objects_of_an_unknown_kind_are_told_apart(tmp_path: Path) -> None:
     for model in (*models, *models):
         run_inline(AskOnce(llm=model, cache_dir=tmp_path), Question(text="Well?"))
     assert [len(model.told) for model in models] == [1, 1]
+
+
+class Fixed(MockLLM):
+    def __init__(self, said: str) -> None:
+        super().__init__([])
+        self.said = said
+
+    def generate_pydantic(self, *_: Any, **__: Any) -> Any:
+        return Reply(text=self.said)
+
+
+def test_methods_of_objects_that_differ_are_told_apart(tmp_path: Path) -> None:
+    ours = ScriptedLLM(lambda _: '{"text": "ours"}')
+    for said in ("a", "b"):
+        assert run_inline(AskOnce(llm=Fixed(said), cache_dir=tmp_path), Question(text="Well?")).outputs == [
+            Reply(text=said)
+        ]
+        vars(ours)["generate_pydantic"] = Fixed(said).generate_pydantic
+        assert run_inline(AskOnce(llm=ours, cache_dir=tmp_path), Question(text="So?")).outputs == [Reply(text=said)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -13,9 +13,8 @@ from planai.llm.answering import answering
 from planai.llm.client import Answer, OnChunk, Request
 from planai.llm.direct import Direct
 
-_TEMPLATE = "Here is your input data:\n{task}\n\nHere are your instructions:\n{instructions}"
+TEMPLATE = "Here is your input data:\n{task}\n\nHere are your instructions:\n{instructions}"
 """What PlanAI puts around prompts, on which the patterns of its mock models are written."""
-
 
 _PACKAGE = "llm_interface"
 _NAMES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -70,11 +69,14 @@ def borrowed(value: object) -> Borrowed | None:
 
 
 def way_in_key(llm: Any, method: str) -> Any:
-    """Return what tells the method that took planai's place: a function by its code; None where none did."""
+    """Return what tells the method that took planai's place: a function by its code; None where none did.
+
+    A method is told by the object that it belongs to, since nobody can know what of that decides its answers.
+    """
     way = None if isinstance(llm, Borrowed) else own_way(llm, method)
     if way is None:
         return None
-    return answering(getattr(way, "__func__", way)) if isinstance(way, FunctionType | MethodType) else _name_of(way)
+    return answering(way) if isinstance(way, FunctionType) else _name_of(getattr(way, "__self__", way))
 
 
 def _plain_values(model: object) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def as_asked(llm: Any, kind: type, instructions: str, shown: str | None) -> dict
     """Return the arguments by which such a model is told what to do, and what to answer with."""
     form = getattr(llm, "get_format_instructions", None)
     needs_form = callable(form) and not getattr(llm, "support_structured_outputs", True)
-    template = "{instructions}" if shown is None else _TEMPLATE
+    template = "{instructions}" if shown is None else TEMPLATE
     return {
         "prompt_template": template + ("\n\n{format_instructions}" if needs_form else ""),
         "output_schema": kind,

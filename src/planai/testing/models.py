@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from planai.errors import ConfigurationError, TypeMismatch
+from planai.llm.borrowed import TEMPLATE
 from planai.llm.client import Answer, Request
 from planai.llm.direct import Direct
 from planai.llm.prompt import taken_apart
@@ -159,11 +160,7 @@ def _as_planai_tells(request: Request) -> str:
     lines = []
     for message in request.messages:
         shown, instructions = taken_apart(message.text)
-        text = (
-            f"Here is your input data:\n{shown}\n\nHere are your instructions:\n{instructions}"
-            if shown
-            else instructions
-        )
+        text = TEMPLATE.format(task=shown, instructions=instructions) if shown else instructions
         lines += [f"{message.role.capitalize()}: {text}\n"] if message.role in ("system", "user") else []
     return "".join(lines)
 
