@@ -16,6 +16,7 @@ OUTSIDE_FROM = 8 * 1024
 """Texts of so many characters, and bytes of so many bytes, and more are written outside of the JSON."""
 
 _TEXT, _BYTES = "outside text", "outside bytes"
+_CONTAINERS = frozenset({list, dict})
 
 
 class Outside:
@@ -81,13 +82,15 @@ def brought_in(packed: Any, parts: bytes, show: Callable[[bytes], Any] = _as_the
     """
     if not parts:
         return packed
-    if isinstance(packed, list):
-        return [brought_in(item, parts, show) for item in packed]
-    if not isinstance(packed, dict):
+    kind = type(packed)
+    if kind is list:
+        return [brought_in(item, parts, show) if type(item) in _CONTAINERS else item for item in packed]
+    if kind is not dict:
         return packed
     tag = packed.get(TAG)
     if tag not in (_TEXT, _BYTES):
-        return {name: brought_in(item, parts, show) for name, item in packed.items()}
+        items = packed.items()
+        return {name: brought_in(item, parts, show) if type(item) in _CONTAINERS else item for name, item in items}
     start, length = packed["v"]
     if not 0 <= start <= start + length <= len(parts):
         raise ValueError("a part of the entry is not where it should be")
