@@ -28,7 +28,6 @@ Router = Callable[[Task, object], tuple[str, ...]]
 It raises `PublishError` where the type is not declared, or nobody (or more than one) would get the task.
 """
 
-
 CacheMode = Literal["read_write", "refresh", "read_only", "replay", "off"]
 """How the caching workers of a run use their caches; what each word means is said by `CachedTaskWorker`."""
 
@@ -41,8 +40,7 @@ def mode_of_environment() -> CacheMode:
     """
     mode = os.environ.get("PLANAI_CACHE_MODE") or "read_write"
     if mode not in get_args(CacheMode):
-        modes = ", ".join(map(repr, get_args(CacheMode)))
-        raise ConfigurationError(f"PLANAI_CACHE_MODE is {mode!r}: choose one of {modes}")
+        raise ConfigurationError(f"PLANAI_CACHE_MODE is {mode!r}: choose one of {str(get_args(CacheMode))[1:-1]}")
     return cast("CacheMode", mode)
 
 
