@@ -172,18 +172,25 @@ def test_for_a_while_all_workers_use_another_store_and_mode(tmp_path: Path) -> N
     assert len(store.scan(worker.cache_space)) == 1
 
 
+def test_those_who_override_hear_of_calls_that_fail_in_a_replay() -> None:
+    with overriding(MemoryStore(), "replay") as misses:
+        assert run_inline(Plus(), Number(value=1)).failures[0].error in misses
+    assert run_inline(Plus(cache_mode="replay", cache_store="memory"), Number(value=1)).failures
+    assert len(misses) == 1
+
+
 def test_the_innermost_holds_and_an_error_ends_it() -> None:
     outer, inner = MemoryStore(), MemoryStore()
 
     def fail() -> None:
         with overriding(inner, "replay"):
-            assert override() == (inner, "replay")
+            assert override() == (inner, "replay", [])
             raise LookupError("a test that fails")
 
     with overriding(outer, "refresh"):
         with pytest.raises(LookupError):
             fail()
-        assert override() == (outer, "refresh")
+        assert override() == (outer, "refresh", [])
     assert override() is None
 
 

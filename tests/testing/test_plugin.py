@@ -132,6 +132,28 @@ def test_what_was_not_recorded_fails_with_an_explanation_and_the_remedy(project:
     assert project.files() == set()
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_test_that_does_not_look_at_failures_fails_all_the_same(project: Project, is_async: bool) -> None:
+    project.write(
+        "test_shop.py",
+        """
+        import pytest
+        from shop import Item, Rate, run_inline
+
+        @pytest.mark.planai_cache("fixtures/rates")
+        def test_tea():
+            run_inline(Rate(), Item(name="tea"))
+        """,
+    )
+    project.edit("shop.py", "def consume_work", f"{'async ' * is_async}def consume_work")
+    session = project.pytest()
+    assert session.outcomes == {"failed": 1}
+    assert "is a miss: nothing is stored by this worker yet" in session.text
+    assert "pytest --planai-record computes and writes them anew" in session.text
+    assert project.pytest("--planai-record").outcomes == {"passed": 1}
+    assert project.pytest().outcomes == {"passed": 1}
+
+
 def test_an_edit_of_code_is_named_until_it_is_recorded(project: Project) -> None:
     project.pytest("--planai-record")
     project.edit("shop.py", "value * 0.9", "value * 0.8")

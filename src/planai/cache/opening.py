@@ -17,6 +17,7 @@ from planai.cache.guard import BROKEN
 from planai.cache.store import CacheMode, Store
 from planai.cache.stores.disk import DiskStore
 from planai.cache.stores.memory import MemoryStore
+from planai.errors import CacheMiss
 
 StoreName = Literal["sqlite", "memory", "diskcache"]
 """The stores that can be chosen by name."""
@@ -27,6 +28,7 @@ class Override(NamedTuple):
 
     store: Store
     mode: CacheMode
+    misses: list[CacheMiss]
 
 
 _overrides: list[Override] = []
@@ -38,13 +40,23 @@ def override() -> Override | None:
 
 
 @contextlib.contextmanager
-def overriding(store: Store, mode: CacheMode) -> Iterator[None]:
-    """Let all workers of this process use `store` in `mode`: for tests with fixtures."""
-    _overrides.append(Override(store, mode))
+def overriding(store: Store, mode: CacheMode) -> Iterator[list[CacheMiss]]:
+    """Let all workers of this process use `store` in `mode`: for tests with fixtures. Give the calls' misses.
+
+    They are those of calls that fail in a replay, since their answer is not there.
+    """
+    misses: list[CacheMiss] = []
+    _overrides.append(Override(store, mode, misses))
     try:
-        yield
+        yield misses
     finally:
         _overrides.pop()
+
+
+def tell_of_miss(miss: CacheMiss) -> None:
+    """Tell those who override of a call that fails in a replay: the run may go on, and nobody look at its failures."""
+    if _overrides:
+        _overrides[-1].misses.append(miss)
 
 
 _stores: weakref.WeakValueDictionary[tuple[str, Path], Store] = weakref.WeakValueDictionary()

@@ -10,6 +10,7 @@ from typing import Any
 from planai.cache.bundle import Bundle, Published
 from planai.cache.manual import ByHand
 from planai.cache.migrating import can_migrate
+from planai.cache.opening import tell_of_miss
 from planai.cache.reasons import REFRESH, REJECTED
 from planai.cache.replaying import ReplayingTaskWorker
 from planai.call import Activation, CacheMode, Router, current_activation, inside, need_activation
@@ -85,9 +86,13 @@ class CachedTaskWorker(ReplayingTaskWorker):
             self.pre_consume_work(task)
         if self.is_async_worker:
             return go_along(self._look_and_answer_(activation, task))
-        rest = self._look_up_answer_(activation, task)  # a hit takes no generator
-        if rest is not None:
-            go_through(rest)
+        try:
+            rest = self._look_up_answer_(activation, task)  # a hit takes no generator
+            if rest is not None:
+                go_through(rest)
+        except CacheMiss as miss:
+            tell_of_miss(miss)
+            raise
         self.post_consume_work(task)
         return None
 
@@ -125,9 +130,13 @@ class CachedTaskWorker(ReplayingTaskWorker):
         return Foreseen(tuple((out.task, out.consumer) for out in outputs), "", hit.cost, last)
 
     def _look_and_answer_(self, activation: Activation, task: Task) -> Flow[None]:
-        rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer_, activation, task))
-        if rest is not None:
-            yield from rest
+        try:
+            rest: Flow[None] | None = yield Blocking(partial(self._look_up_answer_, activation, task))
+            if rest is not None:
+                yield from rest
+        except CacheMiss as miss:
+            tell_of_miss(miss)
+            raise
         self.post_consume_work(task)
 
     def _look_up_answer_(self, activation: Activation, task: Task) -> Flow[None] | None:

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from planai.cache.opening import overriding
+from planai.errors import CacheMiss
 from planai.testing.pruning import SessionFixtures
 
 _session = pytest.StashKey[SessionFixtures]()
+_misses = pytest.StashKey[list[CacheMiss]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,8 +57,18 @@ def _planai_cache(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     store = request.config.stash[_session].store(folder)
     record = request.config.getoption("--planai-record")
-    with overriding(store, "refresh" if record else "replay"):
+    with overriding(store, "refresh" if record else "replay") as misses:
+        request.node.stash[_misses] = misses
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let a test fail whose answers were not all there, even if it does not look at what failed in its runs."""
+    yield
+    misses = item.stash.get(_misses, [])
+    if misses:
+        pytest.fail(f"CacheMiss: {misses[0]}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
