@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,6 +206,49 @@ def test_a_secret_that_changed_is_told_in_words(folder: Path) -> None:
     assert found.differences == [Difference("setting", "password", "a secret", "another")]
     found = Login(cache_dir=folder, password=SecretStr("hunter2")).explain(Card(owner="Ann", number=SecretStr("18")))
     assert found.differences == [Difference("field", "number", "a secret", "another")]
+
+
+class Client:
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+
+class Asking(CachedTaskWorker):
+    output_types = [Price]
+
+    def __init__(self, limit: int = 1, address: str = "a", password: str = "", **settings: Any) -> None:
+        super().__init__(**settings)
+        self.limit = limit
+        self.client = Client(address)
+        self.password = password
+        self.memo: dict[str, int] = {}
+
+    def consume_work(self, task: Order) -> None:
+        self.memo[task.item] = self.limit
+        self.publish_work(Price(cents=self.limit))
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"limit": 2}, "setting limit changed from 1 to 2"),
+        ({"address": "b"}, "setting client changed from Client #.* to Client #.*"),
+        ({"password": "hunter2"}, "setting password changed from a secret to another"),
+    ],
+)
+def test_an_attribute_that_changed_is_named(folder: Path, given: dict[str, Any], reason: str) -> None:
+    before: dict[str, Any] = {"password": "hunter1"}
+    run_inline(Asking(cache_dir=folder, **before), Order(item="tea"))
+    worker = Asking(cache_dir=folder, **before | given)
+    found = worker.explain(Order(item="tea"))
+    assert re.fullmatch(reason, found.reason)
+    assert differing(found) == [("setting", next(iter(given)).replace("address", "client"))]
+    assert dict(run_inline(worker, Order(item="tea"), Order(item="rum")).cache.reasons).keys() == {
+        found.reason,
+        NEW_INPUT,
+    }
+    assert "hunter" not in f"{found}"
+    assert not [file for file in folder.iterdir() if b"hunter" in file.read_bytes()]
 
 
 # ---- code, in modules that are edited

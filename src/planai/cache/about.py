@@ -73,7 +73,7 @@ class Profile(NamedTuple):
         worker: the class of the worker, as ``module:Class``.
         parts: the digest of each part by its name, such as ``code`` and ``settings``.
         code: the digest of each function, and the value of each constant, that the worker's code reaches.
-        settings: the worker's settings, as short texts.
+        settings: the worker's settings, and the attributes that it was given besides, as short texts.
         outputs: the digest of each output type's schema.
     """
 

@@ -21,7 +21,7 @@ _DIGEST = re.compile(r"[0-9a-f]{32,}")
 _SHORT = 16
 _TASK = "task"
 _TABLES: tuple[tuple[Part, str], ...] = (("code", "code"), ("setting", "settings"), ("output", "outputs"))
-_SOURCES = {"code": ("code", "input", "types"), "settings": ("settings",), "outputs": ("outputs",)}
+_SOURCES = {"code": ("code", "input", "types"), "settings": ("settings", "attributes"), "outputs": ("outputs",)}
 _SHOWN = frozenset({"worker", "logic", *(name for names in _SOURCES.values() for name in names)})
 
 
@@ -29,9 +29,9 @@ class Difference(NamedTuple):
     """One thing that is another.
 
     Attributes:
-        part: what kind of thing: ``code`` (a function or constant), ``setting`` of the worker, ``field`` of the input,
-            ``output`` type, ``read`` (what was looked up in the provenance), ``extra`` (any other part of the key),
-            ``worker``, or ``key`` (one that the worker makes itself).
+        part: what kind of thing: ``code`` (a function or constant), ``setting`` or attribute of the worker,
+            ``field`` of the input, ``output`` type, ``read`` (what was looked up in the provenance), ``extra`` (any
+            other part of the key), ``worker``, or ``key`` (one that the worker makes itself).
         name: its name; empty where there is only one of its kind.
         old: what it was, as a short text: a value, or a digest; None for what was not there.
         new: what it is; None for what is not there any more.

@@ -22,7 +22,7 @@ from planai.cache.key import digest_of_parts, key_of, schemas_of
 from planai.cache.memo import per_class
 from planai.cache.own import Own
 from planai.cache.places import changes_of_call
-from planai.cache.shown import named_text
+from planai.cache.shown import constant_text, named_text
 from planai.cache.source import CodeIdentity, code_of_model, code_of_worker
 from planai.cache.state import INTERNAL, lazy_names
 from planai.call import current_activation
@@ -176,7 +176,8 @@ class KeyedTaskWorker(TaskWorker):
             worker=self.cache_space,
             parts={name: digest(part) for name, part in self.profile_parts(kind).items()} | {"logic": logic},
             code=self._outline_(kind) if self.cache_code else {},
-            settings={name: named_text(name, value) for name, value in self._settings_().items()},
+            settings={name: named_text(name, value) for name, value in self._settings_().items()}
+            | {name: self._attribute_text_(name, value) for name, value in self._given_().items()},
             outputs=schemas_of(self.output_types),
         )
 
@@ -210,16 +211,27 @@ class KeyedTaskWorker(TaskWorker):
         What its calls assign to, such as a counter, and what its methods fill, such as a memo, count as they were at
         first.
         """
-        own = {**self.__dict__, **(self.__pydantic_private__ or {})}
-        apart = type(self).model_fields.keys() | INTERNAL
-        first: dict[str, Any] = self.__dict__["_first_"]
-        later = first.setdefault("set by calls", _set_by_calls(type(self)) - own.keys())  # and not there at first
-        given = {name: value for name, value in own.items() if name not in apart and name not in later}
-        if not given:
+        if not (given := self._given_()):
             return ""
         with _while_telling(self):
             parts = [self._attribute_(name, value).encode() for name, value in sorted(given.items(), key=itemgetter(0))]
         return digest(*parts)
+
+    def _given_(self) -> dict[str, Any]:
+        """Return the attributes that the worker was given besides its settings, by name."""
+        own = {**self.__dict__, **(self.__pydantic_private__ or {})}
+        apart = type(self).model_fields.keys() | INTERNAL
+        first: dict[str, Any] = self.__dict__["_first_"]
+        later = first.setdefault("set by calls", _set_by_calls(type(self)) - own.keys())  # and not there at first
+        return {name: value for name, value in own.items() if name not in apart and name not in later}
+
+    def _attribute_text_(self, name: str, value: Any) -> str:
+        """Return what people are shown of an attribute; of what calls fill, a digest of what was in it at first."""
+        with _while_telling(self):
+            form = self._attribute_(name, value).encode()
+        if name in filled_names(type(self)):
+            return f"{type(value).__name__} #{digest(form)[:12]}"
+        return constant_text(name, self._deciding_(name, value), form)
 
     def _attribute_(self, name: str, value: Any) -> str:
         first: dict[str, Any] = self.__dict__["_first_"]
