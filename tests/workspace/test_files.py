@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from planai.workspace.files import Files
+from planai.workspace.files import LARGEST, Files
 from planai.workspace.jail import Workspace
 
 
@@ -89,8 +89,27 @@ def test_what_is_no_text_is_passed_over_in_a_search_and_named_when_read(files: F
         (lambda files: files.list_files("nope"), "Error: 'nope' is no folder"),
         (lambda files: files.list_files(pattern="../*"), "Error: the pattern '../*'"),
         (lambda files: files.grep_files("("), "Error: missing )"),
+        (lambda files: files.grep_files("a{99999999999}"), "Error: the repetition number is too large"),
+        (lambda files: files.read_file("\ud800"), "Error: 'utf-8' codec can't encode"),
+        (lambda files: files.write_file("c.txt", "\ud800"), "Error: 'utf-8' codec can't encode"),
     ],
 )
 def test_what_goes_wrong_is_told(files: Files, call: object, told: str) -> None:
     assert callable(call)
     assert call(files).startswith(told)
+
+
+def test_names_that_are_no_text_can_be_sent_to_a_model(files: Files) -> None:
+    (files.workspace.root / "\udcff").write_text("hello")
+    for told in (files.list_files(), files.grep_files("hello")):
+        assert r"\udcff" in told
+        assert told.isascii()
+
+
+def test_a_file_that_says_it_is_larger_than_memory_is_not_read(files: Files) -> None:
+    with (files.workspace.root / "hole").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    assert files.read_file("hole").startswith("Error: the file is too large")
+    assert files.edit_file("hole", "a", "b").startswith("Error: the file is too large")
+    assert files.grep_files("hello|=").splitlines()[-1] == "sub/b.py:1: x = 1"
+    assert "hole: [not searched: the file is too large" in files.grep_files("hello")

@@ -1,6 +1,10 @@
 """Workspaces: nobody gets out, whatever path or link is tried."""
 
+import contextlib
 import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,12 +43,66 @@ def test_what_is_written_is_read(room: Workspace) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", " ", "..", "../secret.txt", "a/../../secret.txt", "/etc/passwd", "../room-next-door/file", "a\0b", "..//x"],
+    ["", "..", "../secret.txt", "a/../../secret.txt", "/etc/passwd", "../room-next-door/file", "a\0b", "..//x"],
 )
 def test_paths_that_lead_out_are_refused(room: Workspace, path: str) -> None:
     for use in (room.resolve, lambda name: read(room, name), lambda name: room.write(name, b"")):
         with pytest.raises(ValueError, match="path"):
             use(path)
+
+
+def test_a_workspace_without_a_name_is_not_the_present_folder() -> None:
+    with pytest.raises(ConfigurationError, match="names no folder"):
+        Workspace("")
+
+
+@pytest.mark.parametrize("name", [" ", "\udcff", "two\nlines", "[a]", "CON"])
+def test_files_of_odd_names_are_files(room: Workspace, name: str) -> None:
+    (room.root / name).write_bytes(b"x")
+    assert room.glob("**/*") == [name]
+    assert read(room, name) == b"x"
+    assert hash_files(room, ["*"]) != ""
+
+
+def test_the_rights_of_another_user_are_not_kept_for_what_is_written(room: Workspace) -> None:
+    room.write("tool", b"x")
+    (room.root / "tool").chmod(0o4755)
+    room.write("tool", b"y")
+    assert (room.root / "tool").stat().st_mode & 0o7777 == 0o755
+
+
+def test_folders_swapped_for_links_in_mid_run_let_nobody_out(room: Workspace) -> None:
+    room.write("d/file", b"inner")
+    outside, folder, aside = room.root.parent / "room-next-door", room.root / "d", room.root / "aside"
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            folder.rename(aside)
+            with contextlib.suppress(OSError):  # a folder was made in the place meanwhile
+                folder.symlink_to(outside)
+                folder.unlink()
+            while aside.exists():
+                with contextlib.suppress(OSError):
+                    aside.rename(folder)
+                if aside.exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def use(number: int) -> set[bytes]:
+        seen = set()
+        with contextlib.suppress(OSError, ConfigurationError):
+            seen.add(read(room, "d/file"))
+        with contextlib.suppress(OSError, ConfigurationError):
+            room.write("d/other", b"%d" % number)
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        swapping = pool.submit(swap)
+        seen = set().union(*(use(number) for number in range(3000)))
+        done.set()
+        swapping.result()
+    assert seen == {b"inner"}
+    assert [path.name for path in outside.iterdir()] == ["file"]
 
 
 @given(st.lists(st.sampled_from(["..", ".", "a", "link", "", "/", "~", "secret.txt"]), max_size=6).map("/".join))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import ParamSpec
 
 from planai.errors import ConfigurationError
 from planai.workspace.jail import Workspace
+from planai.workspace.searching import Search, searching
 
 P = ParamSpec("P")
+
+LARGEST = 2**26
+"""Bytes of a file that is read at most: one that has a hole in it may say that it has more than there is memory."""
+
+_LINES_AT_ONCE = 1000
 
 
 def _told(act: Callable[P, str]) -> Callable[P, str]:
@@ -21,15 +31,16 @@ def _told(act: Callable[P, str]) -> Callable[P, str]:
     @functools.wraps(act)
     def told(*args: P.args, **kwargs: P.kwargs) -> str:
         try:
-            return act(*args, **kwargs)
+            text = act(*args, **kwargs)
         except UnicodeDecodeError:
-            return "Error: the file is not UTF-8 text, it may be binary"
+            text = "Error: the file is not UTF-8 text, it may be binary"
         except FileNotFoundError as error:
-            return f"Error: not found: {error.filename or error}"
+            text = f"Error: not found: {error.filename or error}"
         except OSError as error:
-            return f"Error: {error.strerror or error}"
-        except (ConfigurationError, re.error) as error:
-            return f"Error: {error}"
+            text = f"Error: {error.strerror or error}"
+        except (ConfigurationError, ValueError, OverflowError, RecursionError, re.error) as error:
+            text = f"Error: {error}"
+        return text.encode("utf-8", "backslashreplace").decode()  # names need be no text, and what is sent has to
 
     return told
 
@@ -94,8 +105,8 @@ class Files:
         """
         if not old_string:
             return "Error: old_string must not be empty"
-        with self.workspace.read(path) as file:
-            text = file.read().decode()
+        with self._opened(path) as file:
+            text = file.read(LARGEST).decode()
         count = text.count(old_string)
         if count == 0:
             return f"Error: old_string not found in {path}"
@@ -113,7 +124,7 @@ class Files:
             pattern: which files, such as "**/*" for all below the folder, or "*.py" for those right in it.
         """
         names = self.workspace.glob(pattern, path)
-        lines = [f"{self.workspace.resolve(name).stat().st_size:10}  {name}" for name in names[: self.max_list_entries]]
+        lines = [f"{self._size(name)}  {name}" for name in names[: self.max_list_entries]]
         if len(names) > self.max_list_entries:
             lines += ["", f"[truncated at {self.max_list_entries} of {len(names)} entries: use a narrower pattern]"]
         return "\n".join(lines) or "(no files found)"
@@ -127,23 +138,41 @@ class Files:
             path: the folder, relative to the workspace.
             glob: which files, such as "**/*.md".
         """
-        wanted = re.compile(pattern)
-        found = list(itertools.islice(self._matches(wanted, path, glob), self.max_grep_matches + 1))
+        with searching(pattern) as search:
+            found = list(itertools.islice(self._matches(search, path, glob), self.max_grep_matches + 1))
         if len(found) > self.max_grep_matches:
             found[-1] = f"\n[truncated at {self.max_grep_matches} matches: use a narrower pattern]"
         return "\n".join(found) or "(no matches found)"
 
-    def _matches(self, wanted: re.Pattern[str], path: str, glob: str) -> Iterator[str]:
+    def _matches(self, search: Search, path: str, glob: str) -> Iterator[str]:
         for name in self.workspace.glob(glob, path):
             try:
-                for number, line in self._lines(name):
-                    if wanted.search(line):
+                lines = self._lines(name)
+                while some := list(itertools.islice(lines, _LINES_AT_ONCE)):
+                    for found in search([line for _, line in some]):
+                        number, line = some[found]
                         cut = " [cut]" if len(line) > self.max_grep_line_chars else ""
                         yield f"{name}:{number}: {line[: self.max_grep_line_chars]}{cut}"
-            except (UnicodeDecodeError, OSError):
-                continue  # no text, or gone meanwhile
+            except OSError as error:
+                if error.errno == errno.EFBIG:
+                    yield f"{name}: [not searched: {error.strerror}]"
+            except UnicodeDecodeError:
+                continue
+
+    def _size(self, name: str) -> str:
+        try:
+            return f"{self.workspace.resolve(name).stat().st_size:10}"
+        except (OSError, ConfigurationError):  # gone meanwhile, or led out
+            return f"{'-':>10}"
 
     def _lines(self, path: str) -> Iterator[tuple[int, str]]:
-        with self.workspace.read(path) as file:
+        with self._opened(path) as file:
             for number, line in enumerate(file, 1):
                 yield number, line.decode().rstrip("\r\n")
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[BufferedReader]:
+        with self.workspace.read(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"the file is too large: more than {LARGEST} bytes")
+            yield file

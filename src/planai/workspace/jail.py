@@ -12,6 +12,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 from planai.errors import ConfigurationError
+from planai.workspace.matching import matching
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -20,6 +21,8 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class Workspace:
     """A folder that nobody gets out of by a path: not with ``..``, not with a symbolic link.
+
+    A hard link is a file like any other: who made it inside has let it in. What is written takes its place.
 
     Making one touches nothing; the folder is made when the first file is written.
 
@@ -31,6 +34,13 @@ class Workspace:
     """
 
     def __init__(self, root: str | Path) -> None:
+        """Take a folder.
+
+        Raises:
+            ConfigurationError: its name is empty, which would mean the folder that the program was started in.
+        """
+        if not str(root).strip():
+            raise ConfigurationError(f"the workspace {root!r} names no folder: pass a path, or '.' for the present one")
         self.root = Path(root).expanduser().resolve()
 
     def __repr__(self) -> str:
@@ -44,7 +54,7 @@ class Workspace:
         """
         asked = str(rel_path)
         parts = PurePosixPath(asked).parts
-        if not asked.strip() or "\0" in asked:
+        if not asked or "\0" in asked:
             raise ConfigurationError(f"the path {asked!r} names nothing: pass one relative to the workspace")
         if PurePosixPath(asked).is_absolute() or ".." in parts:
             raise ConfigurationError(
@@ -79,7 +89,7 @@ class Workspace:
             OSError: it cannot be written.
         """
         path = self.resolve(rel_path)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
+        mode = stat.S_IMODE(path.stat().st_mode) & 0o777 if path.exists() else 0o644  # whose rights it has is not kept
         temporary = f".planai-{secrets.token_hex(8)}"
         with self._folder(path, make=True) as (folder, name):
             handle = os.open(temporary, _WRITE, mode, dir_fd=folder)
@@ -105,11 +115,16 @@ class Workspace:
         start = self.resolve(folder)
         if not start.is_dir():
             raise NotADirectoryError(f"{folder!r} is no folder")
-        found = {match.relative_to(self.root).as_posix() for match in start.glob(pattern) if self._is_file(match)}
-        return sorted(found)
+        found = (Path(entry.path) for entry in matching(start, pattern, self._is_inside) if self._is_file(entry))
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
 
-    def _is_file(self, match: Path) -> bool:
-        target = self._followed(match)
+    def _is_inside(self, path: Path) -> bool:
+        return self._followed(path) is not None
+
+    def _is_file(self, entry: os.DirEntry[str]) -> bool:
+        if not entry.is_symlink():
+            return entry.is_file(follow_symlinks=False)
+        target = self._followed(Path(entry.path))
         return target is not None and target.is_file()
 
     def _followed(self, path: Path) -> Path | None:
