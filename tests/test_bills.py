@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -391,6 +394,18 @@ class Talkative(ScriptedLLM):
         return ModelAnswer('{"insight": "x"}', reason, 1, count, dollars=self.dollars_for(1, count))
 
 
+class Moody(Talkative):
+    """Wants to say now as much, and now as much."""
+
+    def __init__(self, lengths: list[int]) -> None:
+        super().__init__(0)
+        self.lengths = itertools.cycle(lengths)
+
+    def say(self, request: Request) -> ModelAnswer:
+        self.wants = next(self.lengths)
+        return super().say(request)
+
+
 def test_an_answer_is_no_longer_than_what_was_set_aside_for_it() -> None:
     result = spend_at_most(None, 100, 5, Plain(llm=Talkative(100_000)))
     assert [str(one.error)[:59] for one in result.failures] == [
@@ -398,6 +413,27 @@ def test_an_answer_is_no_longer_than_what_was_set_aside_for_it() -> None:
     ] * 2
     assert all(str(one.error).endswith("set max_tokens") for one in result.failures)
     assert 80 < result.bill.spent.dollars <= 100
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(1, 6000), min_size=1, max_size=12), st.integers(1, 150))
+def test_whatever_answers_take_the_limit_is_not_passed(lengths: list[int], dollars: int) -> None:
+    result = spend_at_most(None, dollars, 30, Plain(llm=Moody(lengths)))
+    assert result.bill.spent.dollars <= dollars
+
+
+@pytest.mark.parametrize(("limit", "least"), [(20, 9), (60, 49), (200, 189)])
+def test_what_is_left_goes_to_shorter_answers_where_nobody_said_how_long_they_may_be(limit: int, least: int) -> None:
+    result = spend_at_most(None, limit, 300, Plain(llm=Moody([100])))  # of which each costs a dollar and a cent
+    assert least < result.bill.spent.dollars <= limit
+    assert result.interrupted
+    assert result.failures == []
+
+
+def test_where_a_shorter_answer_did_not_do_the_run_ends() -> None:
+    result = spend_at_most(None, 47, 30, Plain(llm=Moody([100, 100, 4000])), executor="inline")
+    assert (len(result.outputs), result.failures, result.interrupted) == (2, [], True)
+    assert "which needed more: the run ends here" in result.remarks[0]
 
 
 @pytest.mark.parametrize(

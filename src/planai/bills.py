@@ -123,6 +123,7 @@ class Bills:
     _unknown: Decimal = _NOTHING
     _asked_first: set[str] = field(default_factory=set)
     _dearest: dict[str, Decimal] = field(default_factory=dict)
+    _longest: dict[str, int] = field(default_factory=dict)
     _waiting: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -150,6 +151,16 @@ class Bills:
         """Return what an answer may cost: what was reckoned, or what one of that model has cost that cost more."""
         with self._lock:
             return max(dollars, self._dearest.get(model, _NOTHING))
+
+    def room_for_less(self, model: str) -> tuple[Decimal, int]:
+        """Return what is neither spent nor set aside, and the tokens of the longest answer of a model so far.
+
+        Nothing is left for a model of which an answer has cost more than was reckoned.
+        """
+        with self._lock:
+            if self.limit is None or self._dearest.get(model):
+                return _NOTHING, 0
+            return self.limit - self._spent() - self._reserved, self._longest.get(model, 0)
 
     def reserve(self, dollars: Decimal, what: str, model: str) -> bool:
         """Set aside what an answer may cost at most, until `release`; tell whether that was possible just now.
@@ -187,19 +198,23 @@ class Bills:
             self._unknown += dollars
             return True
 
-    def release(self, dollars: Decimal, model: str, *, paid: Decimal | None = None, is_known: bool = True) -> None:
+    def release(
+        self, dollars: Decimal, model: str, *, paid: Decimal | None = None, is_known: bool = True, tokens: int = 0
+    ) -> None:
         """Give back what was set aside: what the answer cost is spent by now.
 
         Args:
             dollars: what was set aside.
             model: for an answer of which model.
             paid: what the answer cost; None where there was none.
+            tokens: how many tokens the answer has.
             is_known: whether that is known; else all that was set aside counts against the limit, and is on no bill.
         """
         with self._lock:
             self._asked_first.discard(model)
             beyond = paid if paid is not None and paid > dollars else _NOTHING
             self._dearest[model] = max(self._dearest.get(model, _NOTHING), beyond)
+            self._longest[model] = max(self._longest.get(model, 0), tokens)
             self._reservations -= 1
             self._reserved = self._reserved - dollars if self._reservations else _NOTHING  # which rounding may miss
             self._unknown += _NOTHING if is_known else dollars

@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 from planai.bills import Bills
 from planai.cost import FREE, Cost
 from planai.errors import (
+    BudgetExceeded,
     CacheMiss,
     InvalidAnswer,
     MissingDependency,
@@ -214,11 +215,16 @@ class Conversation(Generic[T]):
         answer: Answer | None = yield from self._kept_by_model(llm, request)
         if answer is not None:
             return answer
-        terms = self.budget.terms(llm, request)
+        terms, reserved = self.budget.terms(llm, request), None
         while answer is None:
             while (reserved := self.budget.reserve(terms, llm)) is None:
                 yield Until(self.budget.when_released)
             answer = yield from self._reserved(llm, reserved)
+        if answer.finish_reason == "length" and reserved is not None and reserved.tokens_out < terms.tokens_out:
+            raise BudgetExceeded(
+                f"what was left of max_cost_usd paid for {reserved.tokens_out} tokens of {llm.model_name!r}, asked by "
+                f"{self.who!r}, which needed more: the run ends here"
+            )
         if answer.finish_reason == "length" and terms.request is not request:
             raise InvalidAnswer(
                 f"{llm.model_name!r}, asked by {self.who!r}, was cut off after {answer.output_tokens} tokens: where "
@@ -247,7 +253,7 @@ class Conversation(Generic[T]):
 
     def _reserved(self, llm: LLM, terms: Terms) -> Flow[Answer | None]:
         """Ask for what was set aside; None where that was spent on a try that failed, and another has to wait."""
-        is_known, has_to_wait, paid = False, False, None
+        is_known, has_to_wait, paid, tokens = False, False, None, 0
 
         def may_try_again() -> bool:
             nonlocal has_to_wait
@@ -262,7 +268,7 @@ class Conversation(Generic[T]):
             self._count(llm, answer)
             if self.rate_limit is not None and answer.input_tokens:
                 self.rate_limit.correct(reckoned, answer.input_tokens + answer.output_tokens)
-            paid = Decimal(0) if answer.kept else answer.dollars
+            paid, tokens = Decimal(0) if answer.kept else answer.dollars, answer.output_tokens
             is_known = paid is not None
         except PlanaiError as error:  # of who could not be asked, or has not answered
             self.shown.void()
@@ -271,7 +277,7 @@ class Conversation(Generic[T]):
                 raise
             return None
         finally:
-            self.budget.release(terms, llm, paid=paid, is_known=is_known)
+            self.budget.release(terms, llm, paid=paid, is_known=is_known, tokens=tokens)
         return replace(answer, seconds=time.perf_counter() - began)
 
     def _prepared(self, llm: LLM) -> Flow[None]:

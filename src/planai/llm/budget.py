@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -13,12 +14,18 @@ from typing import Any, NamedTuple
 from planai.bills import Bills, Usage, usage_of_texts
 from planai.call import Activation
 from planai.cost import Cost
-from planai.errors import ConfigurationError
+from planai.errors import BudgetExceeded, ConfigurationError
 from planai.llm.client import LLM, Answer, Request, RunLimit
 from planai.llm.reckoning import most_tokens, most_tokens_of_text
 
 OUTPUT_TOKENS = 4096
 """So long an answer may be, in a run with a limit, where ``max_tokens`` says nothing: each model gives as many."""
+
+_UNSEEN = 1024
+"""So long an answer of a model may be at the least of which none is known: a shorter one is not asked for."""
+
+_SHORT = 256
+_NOTHING = Decimal(0)
 
 _THOUGHTS = {
     True: 10_000,
@@ -124,26 +131,37 @@ class Budget:
         if not settings.get("max_tokens"):
             settings["max_tokens"] = RunLimit(OUTPUT_TOKENS + _thought_tokens(settings))
             bounded = replace(request, settings={**request.settings, "max_tokens": settings["max_tokens"]})
-        price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
-        if price is not None and price(1, 1) == 0:
+        if _price(llm, settings, 1, 1) == 0:
             return Terms(request, Decimal(0), 0, 0)
         tokens_in, tokens_out = most_tokens(bounded, llm.model_name) + _in_body(settings), _most_said(settings)
-        dollars = None if price is None else price(ceil(tokens_in * _surcharge(llm, settings)), tokens_out)
+        dollars = _price(llm, settings, tokens_in, tokens_out)
         if dollars is None:
             raise ConfigurationError(
                 f"nobody knows the price of {llm.model_name!r}, and the run has max_cost_usd: pass prices= to "
                 'llm_from_config, as in prices={"input": 0.5, "output": 2.0} per million tokens'
             )
-        return Terms(bounded, dollars * _for_speed(llm, settings), tokens_in, tokens_out)
+        return Terms(bounded, dollars, tokens_in, tokens_out)
 
     def reserve(self, terms: Terms, llm: LLM) -> Terms | None:
         """Set aside what an answer may cost, and return the terms with it; None where that is not possible just now.
+
+        Where an answer as long as the run allows has no place any more, and nobody said how long it may be, a shorter
+        one may: as long as what is left pays for, if that is twice as long as the longest so far.
 
         Raises:
             BudgetExceeded: it is not, and will not be.
         """
         if self._bills.limit is None:
             return terms
+        try:
+            return self._reserve(terms, llm)
+        except BudgetExceeded:
+            shorter = self._shorter(terms, llm)
+            if shorter is None:
+                raise
+        return self._reserve(shorter, llm)
+
+    def _reserve(self, terms: Terms, llm: LLM) -> Terms | None:
         model = llm.model_name
         known = terms._replace(dollars=self._bills.reckoned(terms.dollars, model))
         tokens = f"reckoned at {terms.tokens_in} + {terms.tokens_out} tokens at most"
@@ -153,14 +171,35 @@ class Budget:
             tokens += ", of which one has cost more than was reckoned"
         return known if self._bills.reserve(known.dollars, f"the next answer of {model!r}, {tokens},", model) else None
 
+    def _shorter(self, terms: Terms, llm: LLM) -> Terms | None:
+        """Return the terms for as long an answer as what is left pays for; None where nobody should ask for that."""
+        settings = _settings(llm, terms.request)
+        if not isinstance(settings.get("max_tokens"), RunLimit):
+            return None
+        left, longest = self._bills.room_for_less(llm.model_name)
+        least = max(2 * longest or _UNSEEN, _SHORT) + _thought_tokens(settings)
+        lengths = range(least, settings["max_tokens"])
+
+        def dollars(tokens: int) -> Decimal:
+            return _price(llm, settings, terms.tokens_in, tokens) or _NOTHING
+
+        number = bisect_right(lengths, left, key=dollars)
+        if not number:
+            return None
+        limit = RunLimit(lengths[number - 1])
+        request = replace(terms.request, settings={**terms.request.settings, "max_tokens": limit})
+        return Terms(request, dollars(limit), terms.tokens_in, limit)
+
     def reserve_again(self, terms: Terms) -> bool:
         """Count a try that has failed as spent, and set aside as much for the next; tell whether that was possible."""
         return self._bills.limit is None or self._bills.reserve_again(terms.dollars)
 
-    def release(self, terms: Terms, llm: LLM, *, paid: Decimal | None = None, is_known: bool = True) -> None:
+    def release(
+        self, terms: Terms, llm: LLM, *, paid: Decimal | None = None, is_known: bool = True, tokens: int = 0
+    ) -> None:
         """Give back what was set aside, unless nobody knows what the answer cost: then it counts as spent."""
         if self._bills.limit is not None:
-            self._bills.release(terms.dollars, llm.model_name, paid=paid, is_known=is_known)
+            self._bills.release(terms.dollars, llm.model_name, paid=paid, is_known=is_known, tokens=tokens)
 
     def when_released(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something was given back."""
@@ -215,6 +254,13 @@ def _for_speed(llm: LLM, settings: Mapping[str, Any]) -> Decimal:
     body = settings.get("extra_body")
     given = {**settings, **(body if isinstance(body, Mapping) else {})}
     return _FOR_SOONER if any(given.get(name) in _SOONER for name in _SPEEDS) else Decimal(1)
+
+
+def _price(llm: LLM, settings: Mapping[str, Any], tokens_in: int, tokens_out: int) -> Decimal | None:
+    """Return what an answer may cost; None where nobody knows."""
+    price: Callable[[int, int], Decimal | None] | None = getattr(llm, "dollars_for", None)
+    dollars = None if price is None else price(ceil(tokens_in * _surcharge(llm, settings)), tokens_out)
+    return None if dollars is None else dollars * _for_speed(llm, settings)
 
 
 def _surcharge(llm: LLM, settings: Mapping[str, Any]) -> Decimal:
