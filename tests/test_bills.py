@@ -110,7 +110,7 @@ def test_a_store_tells_which_answers_have_no_price(
     run_inline(make(server, tmp_path, llm=free), *documents(2))
     assert "unknown price" not in shown()
     run_inline(make(server, tmp_path), *documents(2))
-    assert shown().count("2 answers of unknown price") == 3  # of the worker, of the responses, and of all
+    assert shown().count("2 answers of unknown price") == 6  # twice: of the worker, the responses, and all
 
 
 def test_a_plan_tells_which_answers_have_no_price(server: OpenAIServer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ import pytest
 from cache.samples import CODEC, COUNT, DAY, NOW, PRICE, about, digest_of, profile, put_profile
 from cache.samples import put as put_sample
 from planai import CachedTaskWorker, Task
+from planai.bills import Usage
 from planai.cache.about import QUARANTINE
 from planai.cache.store import Record
 from planai.cache.stores.disk import DiskStore
@@ -226,7 +228,7 @@ def test_show_tells_where_an_answer_comes_from_and_what_it_is(store: DiskStore, 
     put(store, "a")
     put(store, "b", sources=["a", "gone"], reads=[("Shelf", "d1")])
     done = run("show", digest_of("b")[:9], "--json")
-    assert list(done.json) == [*ENTRY, "profile", "parts", "reads", "sources", "output"]
+    assert list(done.json) == [*ENTRY, "usage", "profile", "parts", "reads", "sources", "output"]
     assert done.json["output"] == {"counted": "b"}
     assert done.json["reads"] == [{"what": "Shelf", "digest": "d1"}]
     assert done.json["sources"] == [
@@ -332,6 +334,26 @@ def test_stats(store: DiskStore, run: Run) -> None:
     }
     assert (done["total"]["entries"], done["total"]["cost"]["seconds"]) == (2, 4.0)
     assert run("stats").out.splitlines()[-1].split()[:2] == ["all", "2"]
+
+
+def test_stats_tell_tokens_of_each_kind_and_the_date_of_the_prices(store: DiskStore, run: Run) -> None:
+    put(store, "b", worker=PRICE)
+    took = Usage(2, 1700, 300, 100, Decimal("0.125"), priced="2026-01-31")
+    key = put(store, "a", cost=Cost(2.0, 2000, 0.125), usage=took.as_texts())
+    for _ in range(2):
+        store.get(COUNT, key)
+    store.close()
+    done = run("stats", "--json").json
+    usage = {"answers": 2, "input_tokens": 1700, "output_tokens": 300, "cached_tokens": 100, "dollars": "0.125"}
+    usage |= {"unpriced": 0, "priced": "2026-01-31"}
+    assert done["total"]["usage"] == usage
+    assert (done["total"]["saved_usage"]["dollars"], done["total"]["saved_usage"]["output_tokens"]) == ("0.250", 600)
+    assert next(row for row in done["workers"] if row["worker"] == PRICE)["usage"]["answers"] == 0
+    row = ["all", "2", "1,700", "100", "300", "$0.12", "$0.25", "2026-01-31"]
+    assert run("stats").out.splitlines()[-1].split() == row
+    assert run("show", key, "--json").json["usage"] == usage
+    shown = "models    2 answers, 1700 (100 cached) + 300 tokens, $0.12, by prices of 2026-01-31"
+    assert shown in run("show", key).out.splitlines()
 
 
 def test_verify_finds_damage_and_repairs_it(store: DiskStore, run: Run) -> None:

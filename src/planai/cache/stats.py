@@ -6,10 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from planai.bills import Usage
 from planai.cache.about import PROFILES, QUARANTINE, RESPONSES
 from planai.cache.inspect import Entry, is_hidden
 from planai.cache.store import Store
 from planai.cost import Cost
+
+_NAMED = b'"responses"'
 
 
 class Stats(NamedTuple):
@@ -28,6 +31,10 @@ class Stats(NamedTuple):
         questions: how many entries only lead to answers.
         profiles: how many versions of the worker were told apart.
         quarantined: how many damaged entries were put aside.
+        usage: what answers of models took at first of which they were made.
+        saved_usage: what these would have taken each time they were read.
+        own: what of `cost` is in that of no other worker; see `total`.
+        own_usage: what of `usage` is in that of no other worker.
     """
 
     worker: str
@@ -42,6 +49,10 @@ class Stats(NamedTuple):
     questions: int = 0
     profiles: int = 0
     quarantined: int = 0
+    usage: Usage = Usage()
+    saved_usage: Usage = Usage()
+    own: Cost = Cost()
+    own_usage: Usage = Usage()
 
 
 def stats(store: Store, now: float) -> list[Stats]:
@@ -60,17 +71,20 @@ def stats(store: Store, now: float) -> list[Stats]:
         else:
             entry = Entry(info)
             sums[entry.worker].add(entry, now)
+    if RESPONSES in sums:
+        sums[RESPONSES].own_of(set().union(*(found.named for found in sums.values())))
     return sorted((found.as_stats(worker) for worker, found in sums.items()), key=lambda row: (-row.size, row.worker))
 
 
 def total(rows: list[Stats]) -> Stats:
     """Return the sum of all workers' figures, under an empty name.
 
-    What the responses of models cost is not added: the answers that workers made of them have it, too.
+    What a response of a model cost is added once: the answers that workers made of it have it, too.
     """
-    cost, saved = Cost(), Cost()
+    cost, saved, usage, saved_usage = Cost(), Cost(), Usage(), Usage()
     for row in rows:
-        cost, saved = cost if row.worker == RESPONSES else cost.plus(row.cost), saved.plus(row.saved)
+        cost, saved = cost.plus(row.own), saved.plus(row.saved)
+        usage, saved_usage = usage.plus(row.own_usage), saved_usage.plus(row.saved_usage)
     return Stats(
         worker="",
         entries=sum(row.entries for row in rows),
@@ -84,6 +98,10 @@ def total(rows: list[Stats]) -> Stats:
         questions=sum(row.questions for row in rows),
         profiles=sum(row.profiles for row in rows),
         quarantined=sum(row.quarantined for row in rows),
+        usage=usage,
+        saved_usage=saved_usage,
+        own=cost,
+        own_usage=usage,
     )
 
 
@@ -99,7 +117,12 @@ class _Sum:
     quarantined: int = 0
     cost: Cost = field(default_factory=Cost)
     saved: Cost = field(default_factory=Cost)
+    usage: Usage = field(default_factory=Usage)
+    saved_usage: Usage = field(default_factory=Usage)
     stored: list[float] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
+    responses: list[Entry] = field(default_factory=list)
+    own: tuple[Cost, Usage] | None = None
 
     def add(self, entry: Entry, now: float) -> None:
         self.size += entry.size
@@ -109,11 +132,27 @@ class _Sum:
         self.stored.append(entry.info.stored_at)
         self.expired += entry.expired(now)
         self.hits += entry.hits
-        cost = entry.cost
+        cost, usage = entry.cost, entry.usage
         self.cost = self.cost.plus(cost)
         self.saved = self.saved.plus(cost.times(entry.hits))
+        if usage.answers:
+            self.usage = self.usage.plus(usage)
+            self.saved_usage = self.saved_usage.plus(usage.times(entry.hits))
+        if entry.worker == RESPONSES:
+            self.responses.append(entry)
+        elif _NAMED in entry.info.about:  # most have none, and need not be read
+            self.named.update(entry.about.responses)
+
+    def own_of(self, named: set[str]) -> None:
+        """Let responses of models count as this one's own where nothing was made of them that is kept."""
+        cost, usage = Cost(), Usage()
+        for entry in self.responses:
+            if entry.key not in named:
+                cost, usage = cost.plus(entry.cost), usage.plus(entry.usage)
+        self.own = cost, usage
 
     def as_stats(self, worker: str) -> Stats:
+        own, own_usage = self.own or (self.cost, self.usage)
         return Stats(
             worker=worker,
             entries=len(self.stored),
@@ -127,4 +166,8 @@ class _Sum:
             questions=self.questions,
             profiles=self.profiles,
             quarantined=self.quarantined,
+            usage=self.usage,
+            saved_usage=self.saved_usage,
+            own=own,
+            own_usage=own_usage,
         )

@@ -16,6 +16,7 @@ from planai.cache.stats import Stats
 from planai.cache.transfer import Exported, Imported
 from planai.cache.verify import Damage
 from planai.cli.render import cost, counted, duration, moment, say, size, table, tell
+from planai.cost import money
 
 _NOTHING = "-"
 _WIDTH = 10
@@ -66,7 +67,7 @@ def explanation(entry: Entry, profile: Profile | None, other: Entry | None, foun
 
 
 def stats(rows: list[Stats], now: float) -> None:
-    """Print a table with a line for each worker; the last row is the sum."""
+    """Print a table with a line for each worker, and one for what models took; the last rows are the sum."""
     headers = ("WORKER", "ENTRIES", "EXPIRED", "SIZE", "OLDEST", "NEWEST", "HITS", "COST", "SAVED", "DAMAGED")
     cells = [
         (
@@ -82,6 +83,26 @@ def stats(rows: list[Stats], now: float) -> None:
             f"{row.quarantined:,}",
         )
         for row in rows
+    ]
+    table(headers, cells, right=headers[1:])
+    asked = [row for row in rows if row.usage.answers]
+    if asked:
+        say()
+        _usages(asked)
+
+
+def _usages(rows: list[Stats]) -> None:
+    headers = ("MODELS OF", "ANSWERS", "INPUT", "CACHED", "OUTPUT", "PAID", "SAVED", "PRICES OF")
+    cells = [
+        (
+            row.worker or "all",
+            *(f"{count:,}" for count in (usage.answers, usage.input_tokens, usage.cached_tokens, usage.output_tokens)),
+            money(usage.dollars, usage.unpriced),
+            money(row.saved_usage.dollars, row.saved_usage.unpriced),
+            usage.priced or _NOTHING,
+        )
+        for row in rows
+        for usage in [row.usage]
     ]
     table(headers, cells, right=headers[1:])
 
@@ -126,6 +147,8 @@ def _head(entry: Entry, now: float) -> None:
     _line("expires", moment(info.expires_at) + (" (expired)" if entry.expired(now) else ""))
     _line("size", size(entry.size))
     _line("cost", cost(entry.cost))
+    if entry.usage.answers:
+        _line("models", f"{entry.usage}" + (f", by prices of {entry.usage.priced}" if entry.usage.priced else ""))
 
 
 def _pairs(title: str, pairs: Mapping[str, str], text: str = "") -> None:

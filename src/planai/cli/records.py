@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from planai.bills import Usage
 from planai.cache.about import Profile
 from planai.cache.explain import Difference, Nearest
 from planai.cache.inspect import Entry
@@ -23,6 +24,15 @@ def of_cost(cost: Cost) -> dict[str, Any]:
     What these cost is not in ``dollars``, which are null where nothing else is: unknown is not free.
     """
     return cost._asdict() | ({"dollars": None} if cost.unpriced and not cost.dollars else {})
+
+
+def of_usage(usage: Usage) -> dict[str, Any]:
+    """Return ``answers input_tokens output_tokens cached_tokens dollars unpriced priced``: what answers of models took.
+
+    ``dollars`` are exact, as text; null as in `of_cost`. ``priced`` is the date of the latest prices, or null.
+    """
+    dollars = None if usage.unpriced and not usage.dollars else str(usage.dollars)
+    return usage._asdict() | {"dollars": dollars, "priced": usage.priced or None}
 
 
 def of_entry(entry: Entry, now: float) -> dict[str, Any]:
@@ -46,12 +56,13 @@ def of_entry(entry: Entry, now: float) -> dict[str, Any]:
 
 
 def of_whole_entry(entry: Entry, now: float, sources: dict[str, Entry | None], output: Any) -> dict[str, Any]:
-    """Return what `of_entry` does, and ``profile parts reads sources output``.
+    """Return what `of_entry` does, and ``usage profile parts reads sources output``.
 
     ``reads`` are objects with ``what`` and ``digest``; ``sources`` are objects with ``id``, and with ``worker`` and
     ``key`` where the entry is still there.
     """
     return of_entry(entry, now) | {
+        "usage": of_usage(entry.usage) if entry.usage.answers else None,
         "profile": entry.about.profile or None,
         "parts": entry.about.parts,
         "reads": [{"what": what, "digest": digest} for what, digest in entry.about.reads],
@@ -83,8 +94,14 @@ def of_difference(found: Difference) -> dict[str, Any]:
 
 
 def of_stats(row: Stats) -> dict[str, Any]:
-    """Return ``worker entries expired size oldest newest hits cost saved questions profiles quarantined``."""
-    return row._asdict() | {"cost": of_cost(row.cost), "saved": of_cost(row.saved)}
+    """Return the figures of a worker, or of all.
+
+    They are ``worker entries expired size oldest newest hits cost saved questions profiles quarantined usage
+    saved_usage``.
+    """
+    found = row._asdict() | {"cost": of_cost(row.cost), "saved": of_cost(row.saved)}
+    del found["own"], found["own_usage"]  # which the sum is made of
+    return found | {"usage": of_usage(row.usage), "saved_usage": of_usage(row.saved_usage)}
 
 
 def of_damage(found: Damage) -> dict[str, Any]:
