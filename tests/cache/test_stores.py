@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,24 @@ def test_any_sequence_of_uses_does_what_it_does_to_a_dict(kind: str, tmp_path: P
 
 
 # ---- the budget of the one in memory
+
+
+@pytest.mark.parametrize("kind", [DiskStore, DiskcacheStore, lambda _: MemoryStore()])
+def test_what_is_used_after_the_clock_was_set_back_stays_and_what_was_used_before_goes(
+    kind: Callable[[Path], Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, right = kind(tmp_path / "cache"), time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 60)
+    fill(store, "a", "b", "c", "d")
+    monkeypatch.setattr(time, "time", right)
+    fill(store, "e")
+    store.get("s", "a")
+    assert store.trim("s", 0.0, 4, None) == 1
+    assert store.get("s", "b") is None
+    fill(store, "f", "g")
+    assert store.trim("s", 0.0, 4, None) == 2
+    assert sorted(info.key for info in store.scan("s")) == ["a", "e", "f", "g"]
+    store.close()
 
 
 def test_memory_keeps_no_more_than_its_budget() -> None:

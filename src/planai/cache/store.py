@@ -73,6 +73,13 @@ def newest(infos: list[Info], last: int | None) -> list[Info]:
     return infos if last is None else infos[max(0, len(infos) - last) :]
 
 
+TOLERATED_SECONDS = 1.0
+"""How far in the future a use may be: what was used later than that, by a clock set back since, is first to go.
+
+Else what is used from now on would go at once, until the clock is where it was.
+"""
+
+
 class Store(Protocol):
     """Keeps records by space and key. A space belongs to one worker. Safe for threads.
 

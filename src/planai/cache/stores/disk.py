@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import os
 import sqlite3
 import time
@@ -11,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from planai.cache.store import Info, Order, Record, newest
+from planai.cache.store import TOLERATED_SECONDS, Info, Order, Record, newest
 from planai.cache.stores.damage import DamageError, told_of
 from planai.cache.stores.database import Database
 from planai.cache.stores.large import LargeFiles
@@ -128,7 +130,7 @@ class DiskStore:
 
     def trim(self, space: str, now: float, entries: int | None, size: int | None, order: Order = "used") -> int:
         """Remove what has expired, then what is first in `order`."""
-        return int(self._write(partial(self._trim, to_column(space), now, entries, size, _ORDERS[order])))
+        return int(self._write(partial(self._trim, to_column(space), now, entries, size, order)))
 
     def generation(self, space: str) -> int:
         """Return how often the space was cleared."""
@@ -225,7 +227,7 @@ class DiskStore:
         now: float,
         entries: int | None,
         size: int | None,
-        order: str,
+        order: Order,
         transaction: Transaction,
     ) -> int:
         sql = "SELECT rowid, file FROM entries WHERE space = ? AND expires <= ?"
@@ -233,10 +235,12 @@ class DiskStore:
         kept, used = transaction.execute(
             "SELECT COUNT(*), TOTAL(size) FROM entries WHERE space = ?", (space,)
         ).fetchone()
-        first = transaction.execute(f"SELECT rowid, size FROM entries WHERE space = ? ORDER BY {order}", (space,))  # noqa: S608 - from a table
+        known = time.time() + TOLERATED_SECONDS if order == "used" else math.inf
+        sql = f"SELECT rowid, size FROM entries WHERE space = ? AND used {{}} ? ORDER BY {_ORDERS[order]}"  # noqa: S608 - from a table
+        first = itertools.chain(*(transaction.execute(sql.format(sign), (space, known)) for sign in (">", "<=")))
         surplus: list[int] = []
         while (entries is not None and kept > entries) or (size is not None and used > size):
-            number, length = first.fetchone()
+            number, length = next(first)
             surplus.append(number)
             kept -= 1
             used -= length

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from planai.cache.store import Info, Order, Record, newest
+from planai.cache.store import TOLERATED_SECONDS, Info, Order, Record, newest
 from planai.cache.stores.touches import Touches
 from planai.cost import Cost
 from planai.errors import ConfigurationError, MissingDependency
@@ -134,6 +134,9 @@ class DiskcacheStore:
             known = sorted(_infos(cache, space), key=_ORDERS["used"])
             gone = [info for info in known if info.expires_at is not None and info.expires_at <= now]
             left = sorted((info for info in known if info not in set(gone)), key=_ORDERS[order])
+            if order == "used":
+                now = time.time() + TOLERATED_SECONDS
+                left.sort(key=lambda info: info.used_at <= now)
             kept, used = len(left), sum(info.size for info in left)
             for info in left:
                 if (entries is None or kept <= entries) and (size is None or used <= size):
