@@ -4,20 +4,24 @@ import contextlib
 import errno
 import json
 import random
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from faults.children import command_of, read_line, report_of, started, tell
+from faults.children import command_of, environment, read_line, report_of, started, tell
 from faults.soundness import assert_sound
 from faults.squares import Report, Squarer, run_hearing
+from planai.cache.store import Record
 from planai.cache.stores.connecting import identity
 from planai.cache.stores.damage import DamageError, names_locked, set_aside
 from planai.cache.stores.disk import FILE, DiskStore
-from planai.cache.stores.salvage import READABLE
+from planai.cache.stores.salvage import READABLE, salvage
 
 COUNT = 300
 VALUES = range(COUNT)
@@ -126,19 +130,63 @@ def test_a_database_that_turns_out_to_be_whole_is_left_where_it_is(database: Pat
     assert_sound(database.parent, COUNT)
 
 
-def test_a_damaged_database_of_which_nothing_can_be_copied_for_now_is_put_back(database: Path) -> None:
+def test_a_damaged_database_of_which_nothing_can_be_copied_for_now_is_left_as_it_was(database: Path) -> None:
     garble(database)
     before = {path.name: path.read_bytes() for path in database.parent.iterdir()}
-    seen = []
 
     def fill_the_disk(damaged: str, saved: str) -> int:
-        seen.append(left_aside(database))
+        salvage(damaged, saved)
         raise OSError(errno.ENOSPC, "no space left", saved)
 
     with pytest.raises(OSError, match="no space left"):
         set_aside(str(database), READABLE, fill_the_disk)
-    assert seen == [[f"{FILE}.damaged-1"]]
     assert {path.name: path.read_bytes() for path in database.parent.iterdir()} == before
+
+
+KILLED = """
+import os, signal, sys
+from planai.cache.stores.damage import set_aside
+from planai.cache.stores.salvage import READABLE, salvage
+
+def save(damaged, saved):
+    count = salvage(damaged, saved)
+    if damaged.endswith(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return count
+
+set_aside(sys.argv[1], READABLE, save)
+"""
+
+
+@pytest.mark.parametrize("moment", [FILE, ".damaged-1"])
+def test_what_a_process_was_saving_that_was_killed_is_not_lost(database: Path, moment: str) -> None:
+    garble(database)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(database), moment], env=environment(), check=False)
+    assert killed.returncode == -signal.SIGKILL
+    report = run_hearing(Squarer(cache_dir=database.parent, letters=LETTERS), VALUES)
+    assert report.hits > COUNT // 2
+    if moment == FILE:
+        assert_mended([report], database)
+    else:
+        report.assert_well(VALUES)
+        assert left_aside(database) == [f"{FILE}.damaged-1"]
+    assert sorted(path.name for path in database.parent.iterdir() if "-" not in path.suffix) == ["planai.lock", FILE]
+
+
+def test_what_others_write_while_it_is_being_saved_is_saved_too(database: Path) -> None:
+    other = DiskStore(database.parent)
+    other.put("s", "a", Record(b"before", 1.0))
+    garble(database)
+
+    def save(damaged: str, saved: str) -> int:
+        count = salvage(damaged, saved)
+        if damaged == str(database):
+            other.put("s", "b", Record(b"meanwhile", 1.0))
+        return count
+
+    set_aside(str(database), READABLE, save)
+    assert [record.payload for key in "ab" if (record := other.get("s", key))] == [b"before", b"meanwhile"]
+    other.close()
 
 
 def test_who_opens_a_database_waits_while_its_names_are_given_to_other_files(database: Path) -> None:

@@ -19,7 +19,10 @@ _CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """What says how the file is, such as ERROR for one without its tables; other errors are of the moment, as a lock is."""
 
 Save = Callable[[str, str], int]
-"""Copies what can be read of one file into a new one, and returns how many entries; 0 where it makes none."""
+"""Copies what can be read of one file into a new one, and returns how many entries that has.
+
+It goes on where it was when it was called before with the same new file.
+"""
 
 
 class DamageError(sqlite3.DatabaseError):
@@ -98,8 +101,9 @@ def names_locked(path: str, *, alone: bool = False) -> Iterator[None]:
 def set_aside(path: str, readable: str, save: Save) -> Mended:
     """Give a damaged file another name, with those beside it, and put what can be read of it in its place.
 
-    The names are locked, and no connection of this process is open. Other processes that have the file open find it
-    gone, and wait for the lock to open the new one; what they were just writing into the old one is read last.
+    The names are locked, and no connection of this process is open. Other processes that have the file open go on with
+    it until they find another in its place; what they have written meanwhile is saved last. Where this process dies,
+    there is a file with all that was saved, or the damaged one, for the next process to begin again.
 
     Args:
         path: the file; it is looked at first, and stays where it is if it is whole.
@@ -107,7 +111,7 @@ def set_aside(path: str, readable: str, save: Save) -> Mended:
         save: copies what can be read.
 
     Raises:
-        OSError: it cannot be moved, or what can be read of it not be written; then all is as it was.
+        OSError: it cannot be moved, or what can be read of it not be written; then it is where it was.
         sqlite3.Error: the same.
     """
     reason = _damage_of(path, readable)
@@ -115,17 +119,29 @@ def set_aside(path: str, readable: str, save: Save) -> Mended:
         return Mended()
     aside = next(new for n in itertools.count(1) if not _some_exist(new := f"{path}.damaged-{n}"))
     saved = path + _SAVED
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(saved)  # noqa: PTH108 - a str, as everywhere here; of a process that died
-    _move(path, aside)
+    _remove(saved)  # of a process that died
     try:
-        entries = 0 if os.path.isdir(aside) else save(aside, saved)  # noqa: PTH112
+        entries = 0 if os.path.isdir(path) else save(path, saved)  # noqa: PTH112
+        for ending in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + ending, aside + ending)  # noqa: PTH104
         if entries:
+            os.link(path, aside)
             os.rename(saved, path)  # noqa: PTH104
-    except BaseException:
-        _move(aside, path)
-        raise
+        else:
+            os.rename(path, aside)  # noqa: PTH104
+    finally:
+        _remove(saved)
+    if entries:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            entries = save(aside, path)
     return Mended(Path(aside), entries, reason)
+
+
+def _remove(path: str) -> None:
+    for ending in ("", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + ending)  # noqa: PTH108 - a str, as everywhere here
 
 
 def _damage_of(path: str, readable: str) -> str:

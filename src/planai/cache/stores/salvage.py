@@ -26,49 +26,49 @@ _KINDS: tuple[tuple[type, ...], ...] = (
 
 
 def salvage(damaged: str, saved: str) -> int:
-    """Copy the entries of one file that can be read into a new one, and return how many; 0 where there is no new one.
+    """Copy the entries of one file that can be read into a new one, and return how many that has.
+
+    What is in the new one already, from an earlier call, is not read again.
 
     Args:
-        damaged: a file that is no whole database; nobody writes it meanwhile.
-        saved: the new one; there is none as yet.
+        damaged: a file that is no whole database.
+        saved: the new one.
 
     Raises:
         sqlite3.Error: the new one cannot be written.
         OSError: the same.
     """
-    count = 0
-    try:
-        os.close(os.open(saved, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with contextlib.closing(sqlite3.connect(saved, isolation_level=None)) as new:
-            prepare(new)
-            with contextlib.closing(sqlite3.connect(damaged, isolation_level=None)) as old:
-                old.text_factory = lambda text: text.decode("utf-8", "replace")
-                old.execute("PRAGMA writable_schema = ON")  # else none of a file can be read that was cut
-                new.execute("BEGIN")
-                for row in _rows(old, f"SELECT rowid, {_COLUMNS} FROM entries"):  # noqa: S608 - a constant
-                    if _is_whole(row[1:]):
-                        marks = ", ".join("?" * len(_KINDS))
-                        sql = f"INSERT OR IGNORE INTO entries ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
-                        count += new.execute(sql, row[1:]).rowcount
-                for row in _rows(old, "SELECT rowid, space, cleared FROM spaces"):
-                    new.execute("INSERT OR IGNORE INTO spaces (space, cleared) VALUES (?, ?)", row[1:])
-                new.execute("COMMIT")
-    except BaseException:
-        _remove(saved)
-        raise
-    if not count:
-        _remove(saved)
-    return count
+    os.close(os.open(saved, os.O_CREAT | os.O_WRONLY, 0o600))
+    with contextlib.closing(sqlite3.connect(saved, isolation_level=None)) as new:
+        prepare(new)
+        with contextlib.closing(sqlite3.connect(damaged, isolation_level=None)) as old:
+            _copy(old, new)
+        return int(new.execute("SELECT COUNT(*) FROM entries").fetchone()[0])
 
 
-def _rows(old: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...]]:
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    old.text_factory = lambda text: text.decode("utf-8", "replace")
+    old.execute("PRAGMA writable_schema = ON")  # else none of a file can be read that was cut
+    (last,) = new.execute("SELECT IFNULL(MAX(rowid), 0) FROM entries").fetchone()
+    marks = ", ".join("?" * (1 + len(_KINDS)))
+    insert = f"INSERT OR IGNORE INTO entries (rowid, {_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
+    new.execute("BEGIN")
+    for row in _rows(old, f"SELECT rowid, {_COLUMNS} FROM entries", last + 1):  # noqa: S608 - a constant
+        if _is_whole(row[1:]):
+            new.execute(insert, row)
+    for row in _rows(old, "SELECT rowid, space, cleared FROM spaces"):
+        new.execute("INSERT OR REPLACE INTO spaces (space, cleared) VALUES (?, ?)", row[1:])
+    new.execute("COMMIT")
+
+
+def _rows(old: sqlite3.Connection, select: str, first: int = 0) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a table that can be read, each with its rowid first.
 
     Where reading fails, it goes on with both halves of what is left, and so finds the way around a bad page. One row
     is asked for by itself: with others, Python has read the next before it hands out this, and fails for both.
     """
     failures = 0
-    left = [(0, 2**63 - 1)]
+    left = [(first, 2**63 - 1)]
     while left and failures < _MOST_FAILURES:
         first, last = left.pop()
         try:
@@ -98,8 +98,3 @@ def _is_whole(row: tuple[Any, ...]) -> bool:
         return bool(number_of(from_column(space), from_column(key)) == number)
     except UnicodeDecodeError:
         return False
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # noqa: PTH108 - a str, as everywhere here
