@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,8 @@ import pytest
 
 SHOP = """
 import os
+import sys
+
 from planai import CachedTaskWorker, Graph, Task
 
 class Item(Task):
@@ -55,11 +58,26 @@ def loud():
 def of(days):
     return week()
 
+class Slow(Quote):
+    def consume_work(self, task: Item) -> None:
+        print("began", file=sys.stderr, flush=True)
+        sys.stdin.read()
+        super().consume_work(task)
+
+def slow():
+    worker = Slow(cache_dir="cache")
+    made = Graph(name="slow")
+    made.add_workers(worker).set_sink(worker, Price)
+    return made, [(worker, Item(name="tea"))]
+
 def alone():
     return graph()[0]
 
 NOTHING = 5
 """
+
+
+COMMAND = [sys.executable, "-c", "from planai.cli.app import main; main()", "cache"]
 
 
 @pytest.fixture
@@ -69,8 +87,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def planai(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from planai.cli.app import main; main()", "cache", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stderr
     return done
 
@@ -100,6 +117,23 @@ def test_a_plan_for_people_has_a_line_for_each_worker(folder: Path) -> None:
     lines = planai(folder, "plan", "shop:week").stdout.splitlines()
     assert lines[0] == "plan of 'shop': 0 hits, 2 misses, 0 unknown"
     assert lines[1].startswith("  Quote: 0 hits, 2 misses (nothing is stored by this worker yet: 2), of unknown cost")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_computed_when_a_command_is_told_to_stop_is_kept(folder: Path, stop: signal.Signals) -> None:
+    command = [*COMMAND, "warm", "shop:slow"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        assert process.stderr.readline() == "began\n"
+        process.send_signal(stop)
+        assert "waiting for 1 running call" in process.stderr.readline()
+        process.stdin.close()
+        assert process.wait(60) == 130
+        assert "Traceback" not in process.stderr.read()
+    (row,) = said(folder, "plan", "shop:slow")["workers"]
+    assert (row["hits"], row["misses"]) == (1, 0)
 
 
 def test_a_failure_while_warming_is_told_by_the_exit_code(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -54,6 +56,11 @@ def demo(
     show(llm=llm, limit=limit, classify=classify, folder=folder)
 
 
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does: calls that are running come to their end, and what they have computed is kept."""
+    signal.raise_signal(signal.SIGINT)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command; a mistake that planai explains ends it with a message instead of a traceback.
 
@@ -61,6 +68,8 @@ def main(args: list[str] | None = None) -> None:
         args: what is written after ``planai``; None for what this process was called with. Given, it returns when the
             command has worked.
     """
+    if args is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args)
     except SystemExit as end:
