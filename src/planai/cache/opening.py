@@ -8,9 +8,10 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from planai.cache.flight import Flights
 from planai.cache.guard import BROKEN
@@ -23,12 +24,13 @@ StoreName = Literal["sqlite", "memory", "diskcache"]
 """The stores that can be chosen by name."""
 
 
-class Override(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Override:
     """A store and a mode that all workers use for a while, whatever they say: see `overriding`."""
 
     store: Store
     mode: CacheMode
-    misses: list[CacheMiss]
+    misses: list[CacheMiss] = field(default_factory=list)
 
 
 _overrides: list[Override] = []
@@ -45,10 +47,10 @@ def overriding(store: Store, mode: CacheMode) -> Iterator[list[CacheMiss]]:
 
     They are those of calls that fail in a replay, since their answer is not there.
     """
-    misses: list[CacheMiss] = []
-    _overrides.append(Override(store, mode, misses))
+    over = Override(store, mode)
+    _overrides.append(over)
     try:
-        yield misses
+        yield over.misses
     finally:
         _overrides.pop()
 
